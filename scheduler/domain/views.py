@@ -1,0 +1,164 @@
+"""What the calls of a scheduler return, apart from tasks themselves. All are immutable.
+
+Ids are strings, durations seconds, times aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from scheduler.domain import ids
+from scheduler.domain.task import Attempt, Status, Task, moment
+
+
+class Claim(msgspec.Struct, frozen=True, eq=False):
+    """A task to work on, and the proof that it is yours until the lease expires.
+
+    `results` maps the id of each prerequisite that left a result to that result; `truncated`
+    says that some were left out because all together they pass 256 KiB.
+    """
+
+    task: Task
+    token: str
+    results: dict[str, Any] = {}
+    truncated: bool = False
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the lease ends, as of the claim; `heartbeat` returns the new moment."""
+        assert self.task.lease_expires_s is not None
+        return moment(self.task.lease_expires_s)
+
+    def __repr__(self) -> str:
+        return f"<Claim of {self.task!r}>"
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """What `complete`, `fail` or `release` did.
+
+    `task` after the call; `released`: ids that became claimable or scheduled through it;
+    `fallen`: ids that were cancelled with it.
+    """
+
+    task: Task
+    released: tuple[str, ...] = ()
+    fallen: tuple[str, ...] = ()
+
+
+class Cancellation(msgspec.Struct, frozen=True):
+    """What `cancel` did, or would do (`dry_run`)."""
+
+    cancelled_task_id: str
+    cascaded_task_ids: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def total_cancelled(self) -> int:
+        return 1 + len(self.cascaded_task_ids)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of `list`, newest task first. Pass `cursor` back for the next one.
+
+    A page may be short, even empty, while `has_more` is true: a call examines a bounded
+    number of rows, however rare the filter.
+    """
+
+    tasks: tuple[Task, ...]
+    cursor: str | None
+    has_more: bool
+
+
+class QueueStatus(msgspec.Struct, frozen=True):
+    """The queue in numbers, at one `sequence`."""
+
+    total_tasks: int
+    counts: dict[Status, int]
+    avg_priority: float  # over unfinished tasks, as last calculated; 0 without any
+    oldest_pending: datetime | None
+    max_depth: int
+    paused: tuple[str, ...]
+    unsaved: int
+    sequence: int
+    database: str
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A task as it stood after change number `sequence`."""
+
+    sequence: int
+    task: Task
+
+
+class Related(msgspec.Struct, frozen=True):
+    """A task at the other end of an edge, in short."""
+
+    id: str
+    summary: str
+    status: Status
+    must_succeed: bool
+
+
+class TaskDetails(msgspec.Struct, frozen=True):
+    """A task with its neighbours in the graph and the attempts that have ended."""
+
+    task: Task
+    prerequisites: tuple[Related, ...]
+    dependents: tuple[Related, ...]
+    attempts: tuple[Attempt, ...]
+
+
+class Components(msgspec.Struct, frozen=True):
+    """The parts of a score, 0..100 each before their weights."""
+
+    base: float
+    criticality: float
+    urgency: float
+    blocking: float
+    source: float
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why a task is not running, and where its score comes from."""
+
+    task: Task
+    reason: str
+    score: float
+    components: Components
+    aging: float  # points gained by waiting
+    rank_seconds: float  # own estimate plus the longest chain of open work behind it
+    effective_deadline: datetime | None
+    ahead: int | None = None  # ready tasks of the same agent_type in front of it
+    blocked_by: tuple[Related, ...] = ()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How a set of tasks can run.
+
+    `batches`: topological generations. `waits_for`: for tasks that also need unfinished tasks
+    outside the set, those tasks. `makespan_seconds` (when workers were given) is the simulated
+    length of a run in the scheduler's own order; it cannot be under `lower_bound_seconds`,
+    max(critical path, total work / workers).
+    """
+
+    batches: tuple[tuple[str, ...], ...]
+    max_parallelism: int
+    critical_path: tuple[str, ...]
+    critical_path_seconds: float
+    total_seconds: float
+    waits_for: dict[str, tuple[str, ...]] = {}
+    workers: int | None = None
+    makespan_seconds: float | None = None
+    lower_bound_seconds: float | None = None
+
+    @property
+    def total_batches(self) -> int:
+        return len(self.batches)
+
+
+def encode_all(numbers: Any) -> tuple[str, ...]:
+    """Ids as callers see them."""
+    return tuple(map(ids.encode, numbers))
