@@ -1,0 +1,5 @@
+"""`python -m scheduler.cli` is `headrace`."""
+
+from scheduler.cli.main import main
+
+main()

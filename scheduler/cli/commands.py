@@ -1,0 +1,85 @@
+"""Runs one command line as a child process and keeps the end of what it prints."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import trio
+
+TAIL_BYTES = 16 * 1024  # kept of each stream: as JSON at most 96 KiB, so a result holds both
+TERM_SECONDS = 5.0  # between SIGTERM and SIGKILL
+LINGER_SECONDS = 1.0  # for output, when a grandchild keeps the pipe open
+
+
+class Tail:
+    """The last bytes of a stream."""
+
+    def __init__(self, size: int = TAIL_BYTES) -> None:
+        self._size = size
+        self._kept = bytearray()
+        self._total = 0
+
+    async def fill(self, stream: trio.abc.ReceiveStream) -> None:
+        """Read the stream to its end."""
+        async for chunk in stream:
+            self.add(chunk)
+
+    def add(self, chunk: bytes | bytearray) -> None:
+        self._total += len(chunk)
+        self._kept += chunk
+        del self._kept[: -self._size]
+
+    @property
+    def text(self) -> str:
+        """What was kept, as text; says how much was dropped."""
+        kept = self._kept.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        dropped = self._total - len(self._kept)
+        return f"[{dropped:,} bytes left out]\n{kept}" if dropped else kept
+
+
+async def run_command(
+    words: Sequence[str], environment: Mapping[str, str], stdout: Tail, stderr: Tail
+) -> int:
+    """Run a command without a shell; returns its exit code, negative for a signal.
+
+    When the caller is cancelled, the command and its children are terminated. Raises OSError
+    when it cannot be started.
+    """
+    process = await trio.lowlevel.open_process(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | environment,
+        process_group=0,  # Ctrl-C reaches headrace alone, and a kill reaches all children
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        async with process.stdout, process.stderr, trio.open_nursery() as nursery:
+            nursery.start_soon(stdout.fill, process.stdout)
+            nursery.start_soon(stderr.fill, process.stderr)
+            code = await process.wait()
+            nursery.cancel_scope.deadline = trio.current_time() + LINGER_SECONDS
+    finally:
+        if process.returncode is None:
+            with trio.CancelScope(shield=True):
+                await _terminate(process)
+    return code
+
+
+async def _terminate(process: trio.Process) -> None:
+    _signal_group(process.pid, signal.SIGTERM)
+    with trio.move_on_after(TERM_SECONDS):
+        await process.wait()
+    _signal_group(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)

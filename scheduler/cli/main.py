@@ -1,0 +1,109 @@
+"""The `headrace` command: its subcommands, and what becomes of errors.
+
+A subcommand's module is imported when it is used, so that `headrace --help` and a shell's
+completion stay quick. Nobody sees a traceback for a mistake: every error of the scheduler is
+printed with its code, the field at fault and a hint, and sets the exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from scheduler.cli import exit_codes
+from scheduler.cli.output import print_error
+from scheduler.domain.errors import SchedulerError
+
+COMMANDS = {
+    "run": "scheduler.cli.run_command",
+    "enqueue": "scheduler.cli.changing_commands",
+    "list": "scheduler.cli.reading_commands",
+    "get": "scheduler.cli.reading_commands",
+    "status": "scheduler.cli.reading_commands",
+    "explain": "scheduler.cli.reading_commands",
+    "plan": "scheduler.cli.plan_command",
+    "cancel": "scheduler.cli.changing_commands",
+    "retry": "scheduler.cli.changing_commands",
+    "update": "scheduler.cli.changing_commands",
+    "add-prerequisites": "scheduler.cli.changing_commands",
+    "pause": "scheduler.cli.changing_commands",
+    "resume": "scheduler.cli.changing_commands",
+    "doctor": "scheduler.cli.doctor_command",
+}
+
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
+    f"  {code:<4} {meaning}" for code, meaning in exit_codes.MEANINGS.items()
+)
+
+
+class _Commands(click.Group):
+    """The subcommands, each imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_") + "_command"
+        command = getattr(import_module(COMMANDS[cmd_name]), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="headrace", message="headrace %(version)s")
+def headrace() -> None:
+    """Run and watch tasks that depend on each other, in the best order, durably.
+
+    \b
+    Start here:
+      headrace run examples/build.toml           run a workflow file
+      headrace enqueue "Write the release notes" put one task into the queue
+      headrace status                            the queue in numbers
+    """
+
+
+def main() -> None:
+    """The entry point: run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns its exit code."""
+    as_json = "--json" in arguments[: _end_of_options(arguments)]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # never a StringIO here
+    try:
+        code = headrace.main(arguments, prog_name="headrace", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or exit_codes.OK)
+    except click.ClickException as error:
+        return _usage(error, as_json)
+    except SchedulerError as error:
+        print_error(error.as_dict(), as_json=as_json)
+        return exit_codes.exit_code(error)
+    except (KeyboardInterrupt, click.Abort):
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit
+        return exit_codes.BROKEN_PIPE
+
+
+def _end_of_options(arguments: list[str]) -> int:
+    return arguments.index("--") if "--" in arguments else len(arguments)
+
+
+def _usage(error: click.ClickException, as_json: bool) -> int:
+    if as_json:
+        print_error({"code": "usage", "message": error.format_message()}, as_json=True)
+    else:
+        error.show()
+    return error.exit_code

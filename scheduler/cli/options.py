@@ -1,0 +1,116 @@
+"""Options and kinds of values that several commands share."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+DEFAULT_DATABASE = "tasks.db"
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+
+
+def _seconds(text: str) -> float | None:
+    match = _SPAN.fullmatch(text.strip().lower())
+    return float(match[1]) * _UNITS[match[2]] if match else None
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """A span of time: 90, 90s, 1.5m, 2h, 3d."""
+    if value is None:
+        return None
+    span = _seconds(value)
+    if span is None:
+        raise click.BadParameter(f"{value!r} is no span of time; write 90, 90s, 1.5m, 2h or 3d")
+    return span
+
+
+def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """A point in time: ISO 8601 with a time zone, or +2h from now."""
+    if value is None:
+        return None
+    if value.startswith("+") and (span := _seconds(value[1:])) is not None:
+        return datetime.now(UTC) + timedelta(seconds=span)
+    try:
+        return datetime.fromisoformat(value)  # a naive one is refused with the task
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no time; write 2030-01-31T12:00:00Z, or +2h for from now"
+        ) from None
+
+
+def json_value(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """A JSON value, or @FILE to read it from a file."""
+    if value is None:
+        return None
+    try:
+        return json.loads(Path(value[1:]).read_text("utf-8") if value.startswith("@") else value)
+    except OSError as error:
+        raise click.BadParameter(f"{value[1:]!r} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"this is not JSON: {error}") from None
+
+
+database_option = click.option(
+    "--db",
+    "database",
+    metavar="FILE",
+    envvar="HEADRACE_DB",
+    default=DEFAULT_DATABASE,
+    help=f"The database. Default: $HEADRACE_DB, else {DEFAULT_DATABASE} in the current folder.",
+)
+as_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object; an error as well, on stdout."
+)
+
+# The fields of a task that can be given when it is made and changed later.
+_FIELDS = [
+    click.option("--summary", metavar="TEXT", help="One line for lists, up to 140 characters."),
+    click.option("--agent-type", metavar="NAME", help="Who can do it (a new task: general)."),
+    click.option(
+        "--base-priority", type=int, metavar="0-10", help="How important (a new task: 5)."
+    ),
+    click.option(
+        "--deadline", callback=moment, metavar="TIME", help="2030-01-31T12:00:00Z, or +2h from now."
+    ),
+    click.option("--not-before", callback=moment, metavar="TIME", help="The earliest start."),
+    click.option(
+        "--estimated-duration",
+        callback=seconds,
+        metavar="SPAN",
+        help="How long it will take: 90, 5m, 2h (a new task: as its agent_type took so far).",
+    ),
+    click.option(
+        "--payload", callback=json_value, metavar="JSON", help="For whoever does it; or @FILE."
+    ),
+    click.option("--group", metavar="NAME", help="The session, feature or plan it belongs to."),
+    click.option("--max-attempts", type=int, metavar="N", help="How many tries (a new task: 3)."),
+    click.option(
+        "--timeout", callback=seconds, metavar="SPAN", help="How long a try may take: 90, 5m, 2h."
+    ),
+]
+
+
+def task_fields(function: Function) -> Function:
+    """Add the options that enqueue and update have in common."""
+    for option in reversed(_FIELDS):
+        function = option(function)
+    return function
+
+
+def given(fields: dict[str, Any]) -> dict[str, Any]:
+    """The options that stood on the command line."""
+    return {field: value for field, value in fields.items() if value is not None}
+
+
+def split_ids(values: Iterable[str]) -> list[str]:
+    """Ids given one an option, or several with commas."""
+    return [task for value in values for task in re.split(r"[,\s]+", value) if task]

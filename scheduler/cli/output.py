@@ -1,0 +1,72 @@
+"""Prints answers: tables and pages for people, plain columns for pipes, JSON for programs.
+
+On a terminal tables are drawn to fit. Elsewhere they are tab-separated lines under a header,
+nothing cut off. All text passes through `safe`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from scheduler.cli.text import safe, safe_lines
+
+ID_WIDTH = 13
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, wrap: bool = False
+) -> None:
+    """Rows under a header. On a terminal the last column is shortened, or (`wrap`) wrapped."""
+    if not sys.stdout.isatty():
+        for line in (columns, *rows):
+            click.echo("\t".join(safe(str(cell)) for cell in line))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    *firm, last = columns
+    for column in firm:
+        table.add_column(column, no_wrap=True, min_width=ID_WIDTH if column == "id" else None)
+    table.add_column(last, overflow="fold" if wrap else "ellipsis", no_wrap=not wrap)
+    for line in rows:
+        table.add_row(*(Text(safe(str(cell))) for cell in line))
+    Console().print(table)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Names and values, one a line; a text of several lines is indented under its name."""
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        lines = safe_lines(str(value))
+        if len(lines) == 1:
+            click.echo(f"{name:<{width}}  {lines[0]}".rstrip())
+        else:
+            click.echo(name)
+            for line in lines:
+                click.echo(f"    {line}")
+
+
+def print_error(facts: Mapping[str, Any], *, as_json: bool) -> None:
+    """An error: for programs as JSON on stdout, for people on stderr."""
+    if as_json:
+        print_json({"error": facts})
+        return
+    click.echo(f"error [{facts['code']}]: {safe(facts['message'])}", err=True)
+    for name in ("field", "received", "allowed", "path", "hint"):
+        if facts.get(name) is not None:
+            value = facts[name]
+            text = " → ".join(value) if name == "path" else str(value)
+            click.echo(f"  {name + ':':<10}{safe(text)}", err=True)

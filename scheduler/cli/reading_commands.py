@@ -1,0 +1,163 @@
+"""`list`, `get`, `status` and `explain`: what the queue holds and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from scheduler.cli import shapes
+from scheduler.cli.options import as_json_option, database_option
+from scheduler.cli.output import print_facts, print_json, print_table
+from scheduler.cli.session import ask
+from scheduler.cli.text import safe
+from scheduler.domain.task import Status
+from scheduler.domain.views import Explanation, Page, QueueStatus, Related, TaskDetails
+from scheduler.handle import Scheduler
+
+
+@click.command("list")
+@click.option("--status", multiple=True, help="Repeat for several; pending: all not yet started.")
+@click.option("--source", metavar="NAME", help="Only tasks from this source.")
+@click.option("--agent-type", metavar="NAME", help="Only tasks for this kind of agent.")
+@click.option("--group", metavar="NAME", help="Only tasks of this group.")
+@click.option("--limit", type=int, default=20, show_default=True, help="Up to 500.")
+@click.option("--cursor", metavar="ID", help="Go on after the page that gave this cursor.")
+@database_option
+@as_json_option
+def list_command(database: str, as_json: bool, status: tuple[str, ...], **where: Any) -> None:
+    """List tasks, newest first.
+
+    Through a pipe: tab-separated columns under a header, nothing cut off.
+
+    \b
+    Examples:
+      headrace list --status ready --status running
+      headrace list --group montage --limit 100 --json
+      headrace list --status failed | cut -f1
+    """
+
+    async def question(scheduler: Scheduler) -> tuple[Page, dict[str, int]]:
+        page = await scheduler.list(status=status or None, **where)
+        return page, await _blockers(scheduler, page)
+
+    page, blockers = ask(database, question)
+    if as_json:
+        print_json(shapes.page(page, blockers))
+        return
+    print_table(
+        ("id", "status", "priority", "blocked_by", "agent_type", "summary"),
+        [
+            (
+                task.id,
+                task.status,
+                f"{task.priority:.1f}",
+                blockers.get(task.id, 0),
+                task.agent_type,
+                task.summary,
+            )
+            for task in page.tasks
+        ],
+    )
+    if page.has_more:
+        click.echo(f"There are more: --cursor {page.cursor}", err=True)
+
+
+async def _blockers(scheduler: Scheduler, page: Page) -> dict[str, int]:
+    """How many unfinished tasks each blocked task of the page waits for."""
+    return {
+        task.id: len((await scheduler.explain(task)).blocked_by)
+        for task in page.tasks
+        if task.status is Status.BLOCKED
+    }
+
+
+@click.command("get")
+@click.argument("task_id", metavar="ID")
+@database_option
+@as_json_option
+def get_command(task_id: str, database: str, as_json: bool) -> None:
+    """Show one task with its neighbors in the graph and its attempts.
+
+    \b
+    Examples:
+      headrace get 0m3x7q2kz9c4a
+      headrace get 0m3x7q2kz9c4a --json | jq .result
+    """
+    found = ask(database, lambda scheduler: scheduler.details(task_id))
+    if as_json:
+        print_json(shapes.details(found))
+    else:
+        print_facts(_facts(found))
+
+
+def _facts(found: TaskDetails) -> dict[str, object]:
+    """A task for people: what is absent is left out."""
+    facts = shapes.whole(found.task)
+    lease = found.task.lease
+    facts |= {
+        "lease": lease and f"{lease.holder} until {shapes.when(lease.expires_at)}",
+        "payload": _pretty(facts["payload"]),
+        "result": _pretty(facts["result"]),
+        "prerequisites": neighbors(other for other in found.prerequisites if other.must_succeed),
+        "run_after": neighbors(other for other in found.prerequisites if not other.must_succeed),
+        "dependents": neighbors(found.dependents),
+        "attempts": "\n".join(
+            f"{one.attempt}  {one.outcome:<11}  {one.ended_s - one.started_s:.1f} s  {one.holder}"
+            for one in found.attempts
+        ),
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None and fact != ""}
+
+
+def _pretty(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def neighbors(related: Iterable[Related]) -> str:
+    """Tasks at the other end of edges, one a line."""
+    return "\n".join(f"{other.id}  {other.status:<9}  {safe(other.summary)}" for other in related)
+
+
+@click.command("status")
+@database_option
+@as_json_option
+def status_command(database: str, as_json: bool) -> None:
+    """Show the queue in numbers.
+
+    \b
+    Examples:
+      headrace status
+      headrace status --json | jq .ready
+    """
+    status: QueueStatus = ask(database, lambda scheduler: scheduler.queue_status())
+    shape = shapes.queue_status(status)
+    if as_json:
+        print_json(shape)
+    else:
+        print_facts(shape | {"paused": ", ".join(status.paused) or "nothing"})
+
+
+@click.command("explain")
+@click.argument("task_id", metavar="ID")
+@database_option
+@as_json_option
+def explain_command(task_id: str, database: str, as_json: bool) -> None:
+    """Say why a task is not running, and what its priority is made of.
+
+    \b
+    Example:
+      headrace explain 0m3x7q2kz9c4a
+    """
+    found: Explanation = ask(database, lambda scheduler: scheduler.explain(task_id))
+    shape = shapes.explanation(found)
+    if as_json:
+        print_json(shape)
+        return
+    parts = shape.pop("components")
+    shape["blocked_by"] = neighbors(found.blocked_by)
+    print_facts({name: fact for name, fact in shape.items() if fact is not None and fact != ""})
+    click.echo("components, 0 to 100 each before their weights")
+    print_facts({f"  {name}": value for name, value in parts.items()})

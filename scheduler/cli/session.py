@@ -1,0 +1,44 @@
+"""Opens the database of a command for one conversation with its scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from scheduler import open_scheduler
+from scheduler.domain.errors import StoreUnavailable
+from scheduler.handle import Scheduler
+
+Answer = TypeVar("Answer")
+
+
+def ask(
+    database: str,
+    question: Callable[[Scheduler], Awaitable[Answer]],
+    *,
+    create: bool = False,
+) -> Answer:
+    """The answer of the scheduler on this file, which must exist unless `create`."""
+    if not create:
+        must_exist(database)
+
+    async def conversation() -> Answer:
+        async with open_scheduler(database) as scheduler:
+            return await question(scheduler)
+
+    return trio.run(conversation)
+
+
+def must_exist(database: str) -> None:
+    """Refuse a name that no file has: a command that reads makes none."""
+    if not Path(database).exists():
+        raise StoreUnavailable(
+            "there is no such database",
+            field="--db",
+            received=database,
+            allowed="a file that headrace made",
+            hint="Name it with --db or HEADRACE_DB; `headrace enqueue` or `run` makes one.",
+        )

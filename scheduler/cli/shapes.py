@@ -1,0 +1,202 @@
+"""What `--json` prints: the same field names as the tools of the MCP endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from scheduler.domain.task import Attempt, Task, moment
+from scheduler.domain.views import (
+    Cancellation,
+    Explanation,
+    Page,
+    Plan,
+    QueueStatus,
+    Related,
+    TaskDetails,
+)
+
+Shape = dict[str, Any]
+
+
+def when(time: datetime | None) -> str | None:
+    """ISO 8601 in UTC."""
+    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def enqueued(task: Task) -> Shape:
+    """The answer to enqueue."""
+    return {
+        "task_id": task.id,
+        "status": task.status,
+        "calculated_priority": round(task.priority, 2),
+        "dependency_depth": task.dependency_depth,
+        "existing": task.existing,
+    }
+
+
+def whole(task: Task) -> Shape:
+    """A task with all its fields; never the lease token."""
+    return {
+        "task_id": task.id,
+        "summary": task.summary,
+        "description": task.description,
+        "status": task.status,
+        "source": task.source,
+        "agent_type": task.agent_type,
+        "base_priority": task.base_priority,
+        "calculated_priority": round(task.priority, 2),
+        "dependency_depth": task.dependency_depth,
+        "group": task.group,
+        "parent_id": task.parent_id,
+        "key": task.key,
+        "deadline": when(task.deadline),
+        "not_before": when(task.not_before),
+        "estimated_duration": task.estimated_duration,
+        "timeout": task.timeout,
+        "attempt": task.attempt,
+        "max_attempts": task.max_attempts,
+        "revision": task.revision,
+        "created_at": when(task.created_at),
+        "ready_at": when(task.ready_at),
+        "started_at": when(task.started_at),
+        "finished_at": when(task.finished_at),
+        "lease": None
+        if task.lease is None
+        else {"holder": task.lease.holder, "expires_at": when(task.lease.expires_at)},
+        "progress": task.progress,
+        "note": task.note,
+        "payload": task.payload,
+        "result": task.result,
+        "error": task.error,
+        "cause": task.cause,
+        "prerequisites": list(task.prerequisites),
+        "run_after": list(task.run_after),
+    }
+
+
+def details(found: TaskDetails) -> Shape:
+    """A task with its neighbors and attempts."""
+    return whole(found.task) | {
+        "prerequisites": [related(other) for other in found.prerequisites if other.must_succeed],
+        "run_after": [related(other) for other in found.prerequisites if not other.must_succeed],
+        "dependents": [related(other) for other in found.dependents],
+        "attempts": [attempt(one) for one in found.attempts],
+    }
+
+
+def related(other: Related) -> Shape:
+    """A neighbor in the graph, in short."""
+    return {"task_id": other.id, "summary": other.summary, "status": other.status}
+
+
+def attempt(one: Attempt) -> Shape:
+    """An attempt that has ended."""
+    return {
+        "attempt": one.attempt,
+        "holder": one.holder,
+        "started_at": when(moment(one.started_s)),
+        "ended_at": when(moment(one.ended_s)),
+        "outcome": one.outcome,
+        "error": one.error,
+    }
+
+
+def row(task: Task, blocked_by: int) -> Shape:
+    """A task in a list."""
+    return {
+        "task_id": task.id,
+        "summary": task.summary,
+        "status": task.status,
+        "agent_type": task.agent_type,
+        "group": task.group,
+        "calculated_priority": round(task.priority, 2),
+        "blocked_by": blocked_by,
+    }
+
+
+def page(found: Page, blockers: Mapping[str, int]) -> Shape:
+    """A page of a list; `blockers` counts what blocked tasks wait for."""
+    return {
+        "tasks": [row(task, blockers.get(task.id, 0)) for task in found.tasks],
+        "next_cursor": found.cursor,
+        "has_more": found.has_more,
+    }
+
+
+def queue_status(status: QueueStatus) -> Shape:
+    """The queue in numbers."""
+    return {
+        "total_tasks": status.total_tasks,
+        **{str(name): count for name, count in status.counts.items()},
+        "avg_priority": round(status.avg_priority, 2),
+        "oldest_pending": when(status.oldest_pending),
+        "max_depth": status.max_depth,
+        "paused": list(status.paused),
+        "database": status.database,
+        "sequence": status.sequence,
+    }
+
+
+def cancellation(done: Cancellation) -> Shape:
+    """What a cancel did, or would do."""
+    return {
+        "cancelled_task_id": done.cancelled_task_id,
+        "cascaded_task_ids": list(done.cascaded_task_ids),
+        "total_cancelled": done.total_cancelled,
+        "dry_run": done.dry_run,
+    }
+
+
+def retried(tasks: list[Task]) -> Shape:
+    """What a retry re-opened, the task itself first."""
+    return {
+        "task_id": tasks[0].id,
+        "status": tasks[0].status,
+        "reopened_task_ids": [task.id for task in tasks],
+        "total_reopened": len(tasks),
+    }
+
+
+def plan(made: Plan) -> Shape:
+    """An execution plan; the last three only when workers were given."""
+    shape: Shape = {
+        "batches": [list(batch) for batch in made.batches],
+        "total_batches": made.total_batches,
+        "max_parallelism": made.max_parallelism,
+        "critical_path": list(made.critical_path),
+        "critical_path_seconds": round(made.critical_path_seconds, 3),
+        "total_seconds": round(made.total_seconds, 3),
+        "waits_for": {task: list(others) for task, others in made.waits_for.items()},
+    }
+    if made.makespan_seconds is not None and made.lower_bound_seconds is not None:
+        shape |= {
+            "workers": made.workers,
+            "makespan_seconds": round(made.makespan_seconds, 3),
+            "lower_bound_seconds": round(made.lower_bound_seconds, 3),
+        }
+    return shape
+
+
+def explanation(found: Explanation) -> Shape:
+    """Why a task is not running, and what its score is made of."""
+    parts = found.components
+    return {
+        "task_id": found.task.id,
+        "status": found.task.status,
+        "reason": found.reason,
+        "calculated_priority": round(found.score + found.aging, 2),
+        "components": {
+            "base": round(parts.base, 2),
+            "criticality": round(parts.criticality, 2),
+            "urgency": round(parts.urgency, 2),
+            "blocking": round(parts.blocking, 2),
+            "source": round(parts.source, 2),
+        },
+        "aging": round(found.aging, 2),
+        "rank_seconds": round(found.rank_seconds, 3),
+        "effective_deadline": when(found.effective_deadline),
+        "ahead": found.ahead,
+        "blocked_by": [related(other) for other in found.blocked_by],
+    }
