@@ -15,17 +15,11 @@ from typing import Protocol
 
 import msgspec
 
+from scheduler.domain.durations import Duration as Duration
 from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.views import Change
 
 PAGE_EXAMINES = 5_000  # rows that one page looks at, at the most
-
-
-class Duration(msgspec.Struct, frozen=True, gc=False):
-    """What was learned of an agent_type: the mean of `count` completed runs, seconds."""
-
-    mean: float
-    count: int
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -76,6 +70,18 @@ class Loaded(msgspec.Struct):
     sequence: int
     largest: int
     pruned_sequence: int
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """What a step of pruning did.
+
+    `last`: the last number examined, or 0 at the end; `removed`: how many of each status;
+    `sequence`: the newest change that was removed, or 0.
+    """
+
+    last: int
+    removed: dict[Status, int]
+    sequence: int
 
 
 class Batch:
@@ -246,12 +252,12 @@ class Store(Protocol):
         """Tasks that changed after sequence `since`, in the order of their last change."""
         ...
 
-    def prune(self, created_before: int, finished_before: float, after: int, limit: int) -> int:
+    def prune(self, created_before: int, finished_before: float, after: int, limit: int) -> Pruned:
         """Delete finished tasks, in one transaction of its own, bounded.
 
         Examines up to `limit` numbers above `after` and below `created_before`; deletes those
         that finished before `finished_before` (Unix seconds) and that no unfinished task
-        depends on. Returns the last number examined, or 0 when the end was reached.
+        depends on. The counters on record are brought up to date with it.
         """
         ...
 

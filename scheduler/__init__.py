@@ -1,0 +1,98 @@
+"""headrace: a durable, dependency-aware, priority task scheduler built from Trio actors.
+
+What stands on what, from the top:
+
+    scheduler.cli          the `headrace` command
+    scheduler.embedding    open_scheduler(): store, actors, recovery, orderly close
+    scheduler.handle       Scheduler: the object a client holds, one short method a command
+    actors                 ingest, resolver, prioritizer, persister, and the loops that run them
+    persistence            the stores: SQLite and memory
+    scheduler.domain       pure: what a task is, how it moves, the graph, the score
+
+`actors` and `persistence` are implementation; everything a program needs is here.
+"""
+
+from __future__ import annotations
+
+from scheduler.domain.errors import (
+    AlreadyFinished,
+    DependencyCycle,
+    IllegalTransition,
+    InvalidRequest,
+    InvalidTask,
+    KeyConflict,
+    LeaseLost,
+    Overloaded,
+    PrerequisiteFailed,
+    SchedulerClosed,
+    SchedulerError,
+    SequenceTooOld,
+    StoreCorrupt,
+    StoreError,
+    StoreLocked,
+    StoreNewer,
+    StoreUnavailable,
+    TooLarge,
+    UnknownPrerequisite,
+    UnknownTask,
+)
+from scheduler.domain.priority import Weights
+from scheduler.domain.spec import TaskSpec
+from scheduler.domain.task import Attempt, Lease, Status, Task
+from scheduler.domain.views import (
+    Cancellation,
+    Change,
+    Claim,
+    Components,
+    Ended,
+    Explanation,
+    Page,
+    Plan,
+    QueueStatus,
+    Related,
+    TaskDetails,
+)
+from scheduler.embedding import open_scheduler
+from scheduler.handle import Scheduler
+
+__all__ = [
+    "AlreadyFinished",
+    "Attempt",
+    "Cancellation",
+    "Change",
+    "Claim",
+    "Components",
+    "DependencyCycle",
+    "Ended",
+    "Explanation",
+    "IllegalTransition",
+    "InvalidRequest",
+    "InvalidTask",
+    "KeyConflict",
+    "Lease",
+    "LeaseLost",
+    "Overloaded",
+    "Page",
+    "Plan",
+    "PrerequisiteFailed",
+    "QueueStatus",
+    "Related",
+    "Scheduler",
+    "SchedulerClosed",
+    "SchedulerError",
+    "SequenceTooOld",
+    "Status",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreLocked",
+    "StoreNewer",
+    "StoreUnavailable",
+    "Task",
+    "TaskDetails",
+    "TaskSpec",
+    "TooLarge",
+    "UnknownPrerequisite",
+    "UnknownTask",
+    "Weights",
+    "open_scheduler",
+]

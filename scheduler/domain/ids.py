@@ -66,6 +66,11 @@ def decode(text: object, field: str = "task_id") -> int:
     )
 
 
+def first_at(moment: float) -> int:
+    """The smallest number that an id made at `moment` (Unix seconds) can have."""
+    return max(0, int(moment * 1000) - EPOCH_MS) << RANDOM_BITS
+
+
 class IdMaker:
     """Makes ids that only ever grow, also when the clock stands still or steps back.
 
@@ -78,7 +83,7 @@ class IdMaker:
 
     def next(self, now: float) -> int:
         """A new id at `now` (Unix seconds)."""
-        fresh = (int(now * 1000) - EPOCH_MS) << RANDOM_BITS
+        fresh = first_at(now)
         if fresh > self._last:
             self._last = fresh + self._random_bits(RANDOM_BITS)
         else:

@@ -6,6 +6,7 @@ Times are Unix seconds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,6 +28,8 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 
 BACKOFF_FIRST, BACKOFF_FACTOR, BACKOFF_CAP = 1.0, 2.0, 300.0  # seconds, times, seconds
+
+Opening = Callable[[Task, float], Task]
 
 _NO_LEASE: dict[str, Any] = {"holder": None, "lease_s": None, "lease_expires_s": None}
 
@@ -56,16 +59,15 @@ def revise(task: Task, **changes: Any) -> Task:
 
 
 def open_at(task: Task, now: float) -> Task:
-    """A new, released, re-opened or edited task: SCHEDULED until its time has come, else READY."""
+    """A task whose prerequisites are met: SCHEDULED until its time has come, else READY."""
     if task.not_before_s is not None and task.not_before_s > now:
-        return _settled_in(task, SCHEDULED)
-    return _settled_in(task, READY, ready_s=now)
+        return task if task.status is SCHEDULED else _move(task, SCHEDULED, ready_s=None)
+    return task if task.status is READY else _move(task, READY, ready_s=now)
 
 
-def _settled_in(task: Task, status: Status, **changes: Any) -> Task:
-    if task.status is status:
-        return task
-    return _move(task, status, **changes)
+def open_new(task: Task, now: float) -> Task:
+    """The same for a task that has just been made: its first revision."""
+    return replace(open_at(task, now), revision=1)
 
 
 def block(task: Task) -> Task:
@@ -127,6 +129,7 @@ def release(task: Task) -> Task:
 def expire(task: Task, now: float) -> Task:
     """The lease ran out: back to the queue, or FAILED when the attempts are spent."""
     story = f"the lease of {task.lease_s:g} s expired without a heartbeat"
+    task = replace(task, token=None)  # a late call with it must hear lease_lost
     if task.attempt >= task.max_attempts:
         return fail(task, f"attempt {task.attempt} of {task.max_attempts}: {story}", now)
     return _move(task, READY, error=story, **_NO_LEASE)
@@ -136,7 +139,9 @@ def cancel(task: Task, now: float, reason: str | None = None, cause: int | None 
     """The task will not be done: asked for, or because the task `cause` failed or was cancelled."""
     if task.status.finished:
         raise illegal(task, "be cancelled")
-    return _move(task, CANCELLED, error=reason, cause_number=cause, finished_s=now, **_NO_LEASE)
+    return _move(
+        task, CANCELLED, error=reason, cause_number=cause, finished_s=now, token=None, **_NO_LEASE
+    )
 
 
 def reopen(task: Task) -> Task:

@@ -19,8 +19,8 @@ class ReadyQueue:
 
     >>> queue = ReadyQueue()
     >>> queue.add("builder", 7, -30.0); queue.add("reviewer", 8, -40.0)
-    >>> queue.best(), queue.best(["builder"]), queue.best(["parser"])
-    (8, 7, None)
+    >>> queue.pop(["parser"]), queue.pop(), queue.pop(["builder"])
+    (None, 8, 7)
     """
 
     def __init__(self) -> None:
@@ -75,14 +75,21 @@ class ReadyQueue:
             entries.add((key, number))
             self._entries[number] = (lane, key)
 
-    def best(self, lanes: Iterable[str] | None = None) -> int | None:
-        """The first task over the lanes asked for (None: all); O(lanes)."""
-        first: Entry | None = None
-        for lane in self._lanes if lanes is None else lanes:
-            entries = self._lanes.get(lane)
-            if entries is not None and (first is None or entries[0] < first):
-                first = entries[0]
-        return None if first is None else first[1]
+    def pop(self, lanes: Iterable[str] | None = None) -> int | None:
+        """Take out the first task over the lanes asked for (None: all); O(lanes + log n)."""
+        best: SortedList[Entry] | None = None
+        lane = ""
+        for name in self._lanes if lanes is None else lanes:
+            entries = self._lanes.get(name)
+            if entries is not None and (best is None or entries[0] < best[0]):
+                best, lane = entries, name
+        if best is None:
+            return None
+        _, number = best.pop(0)
+        del self._entries[number]
+        if not best:
+            del self._lanes[lane]
+        return number
 
     def ahead(self, number: int) -> int:
         """How many tasks of its lane stand in front of it; O(log n)."""

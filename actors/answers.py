@@ -1,0 +1,148 @@
+"""How the persister answers: promises, once the change behind them is saved, and questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actors import messages as m
+from actors import refusals
+from actors.lookups import look_up
+from actors.messages import Post
+from actors.patience import Item, Pending, reply_of, take_back
+from actors.reading import Reading
+from actors.records import Records
+from actors.watching import Watching
+from persistence.store import Batch, Store
+from scheduler.domain.errors import SchedulerError
+from scheduler.domain.task import FINISHED
+
+NOTHING = Batch()
+
+
+class Answers:
+    """See the module. Knows who waits for which task to finish, and for anything to change."""
+
+    def __init__(self, records: Records, store: Store) -> None:
+        self._records = records
+        self._store = store
+        self._watching = Watching()
+
+    def saved(
+        self, batch: Batch, waiting: Sequence[Pending], newer: Batch, now: float
+    ) -> list[Post]:
+        """A batch is saved: serve those who waited for it; `newer` is what is not saved yet."""
+        reading = Reading(self._records, self._store, newer)
+        posts: list[Post] = []
+        for pending in waiting:
+            posts += self._serve(pending.what, reading, now)
+        if batch.sequences:
+            self._notify(batch, reading)
+        return posts
+
+    def from_memory(self, what: Item, now: float) -> list[Post] | None:
+        """Serve what needs no disk; None if it does."""
+        match what:
+            case m.Value() | m.GetQueueStatus():
+                pass
+            case m.Granted(tasks=tasks) if not any(t.requires or t.follows for t in tasks):
+                pass
+            case m.Finished(outcomes=outcomes) if m.Finish not in map(type, outcomes):
+                pass
+            case m.Get(number) if number in self._records.tasks:
+                pass
+            case _:
+                return None
+        return self._serve(what, Reading(self._records, self._store, NOTHING), now)
+
+    def as_far_as_saved(self, what: Item, now: float) -> list[Post] | None:
+        """While the store cannot be written: what a reader may hear all the same."""
+        if isinstance(what, m.Get | m.GetDetails | m.ListTasks | m.GetQueueStatus):
+            return self._serve(what, Reading(self._records, self._store, NOTHING), now)
+        return None
+
+    def _serve(self, what: Item, reading: Reading, now: float) -> list[Post]:
+        try:
+            return self._answer(what, reading, now)
+        except SchedulerError as error:
+            reply_of(what).refuse(error)
+            return [take_back(what)] if isinstance(what, m.Granted) else []
+
+    def _answer(self, what: Item, reading: Reading, now: float) -> list[Post]:
+        match what:
+            case m.Value(reply, value):
+                reply.answer(value)
+            case m.Granted():
+                if not what.reply.answer(reading.claims(what.tasks)):
+                    return [take_back(what)]
+            case m.Finished():
+                what.reply.answer([reading.outcome(outcome) for outcome in what.outcomes])
+            case m.Flush():
+                what.reply.answer(None)
+            case m.NotHeld(number, wish, reply):
+                reply.refuse(refusals.not_held(reading.task(number), number, wish))
+            case m.Wait():
+                self._wait(what, reading, now)
+            case m.ReadChanges():
+                self._read_changes(what, reading, now)
+            case m.FindKeys() | m.LookUp() | m.FindFallen() | m.FindGroup():
+                return look_up(what, self._records, self._store)
+            case _:
+                reading.answer(what)
+        return []
+
+    # ------------------------------------------------------------- those who wait for change
+
+    def _wait(self, wait: m.Wait, reading: Reading, now: float) -> None:
+        tasks = [reading.existing(number) for number in wait.numbers]
+        unfinished = [task.number for task in tasks if not task.status.finished]
+        if unfinished and wait.seconds > 0:
+            self._watching.wait(wait, unfinished, now)
+        else:
+            wait.reply.answer(tasks)
+
+    def _read_changes(self, reader: m.ReadChanges, reading: Reading, now: float) -> None:
+        since = reading.sequence if reader.since is None else reader.since
+        changes = reading.changes(since, reader.limit)
+        if changes or reader.seconds <= 0:
+            reader.reply.answer((changes, changes[-1].sequence if changes else since))
+        else:
+            self._watching.read(reader, since, now)
+
+    def _notify(self, batch: Batch, reading: Reading) -> None:
+        """Serve those who waited for what this batch changed."""
+        watching = self._watching
+        if watching.waits:
+            rows = (*batch.moved.values(), *batch.inserted.values(), *batch.rewritten.values())
+            for wait in watching.finished(t.number for t in rows if t.status in FINISHED):
+                self._answer_ended(wait, reading)
+        for reader, since in watching.take_readers():
+            try:
+                changes = reading.changes(since, reader.limit)
+                reader.reply.answer((changes, changes[-1].sequence if changes else since))
+            except SchedulerError as error:
+                reader.reply.refuse(error)
+
+    def due(self) -> float:
+        """When the first of them has waited long enough."""
+        return self._watching.due()
+
+    def take_ended(self, newer: Batch, now: float) -> None:
+        """Serve those who have waited long enough with what there is."""
+        for watcher in self._watching.take_ended(now):
+            self._answer_ended(watcher, Reading(self._records, self._store, newer))
+
+    def close(self, newer: Batch) -> None:
+        """Serve everyone who waits with what there is."""
+        for watcher in self._watching.take_all():
+            self._answer_ended(watcher, Reading(self._records, self._store, newer))
+
+    def _answer_ended(self, watcher: m.Wait | m.ReadChanges, reading: Reading) -> None:
+        if isinstance(watcher, m.ReadChanges):
+            since = reading.sequence if watcher.since is None else watcher.since
+            watcher.reply.answer(([], since))
+            return
+        try:
+            found = reading.tasks(watcher.numbers)
+            watcher.reply.answer([found[n] for n in watcher.numbers if n in found])
+        except SchedulerError as error:
+            watcher.reply.refuse(error)

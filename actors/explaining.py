@@ -1,0 +1,56 @@
+"""What the prioritizer says when asked why a task is not running."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from actors import messages as m
+from actors.messages import Post, To
+from scheduler.domain import priority
+from scheduler.domain.task import Status, Task, moment, optional_moment
+from scheduler.domain.views import Explanation
+
+if TYPE_CHECKING:
+    from actors.prioritizer import Prioritizer
+
+
+def explain(prioritizer: Prioritizer, message: m.Explaining, now: float) -> list[Post]:
+    """Draft the answer; the persister adds how the blockers stand, and sends it."""
+    task = prioritizer.holdings.tasks.get(message.number) or message.task
+    if task is None:
+        return [(To.PERSISTER, m.NotHeld(message.number, "be explained", message.reply))]
+    facts, weights = message.facts, prioritizer.weights
+    queue = prioritizer.holdings.queue
+    ahead = queue.ahead(task.number) if task.number in queue else None
+    draft = Explanation(
+        task=task,
+        reason=_reason(task, ahead, task.agent_type in prioritizer.paused, len(message.blockers)),
+        score=priority.score(facts, task.estimated_duration, now, weights),
+        components=priority.components(facts, task.estimated_duration, now),
+        aging=0.0 if task.ready_s is None else priority.aging(task.ready_s, now, weights),
+        rank_seconds=facts.rank,
+        effective_deadline=optional_moment(None if facts.due == inf else facts.due),
+        ahead=ahead,
+    )
+    return [(To.PERSISTER, replace(message, draft=draft))]
+
+
+def _reason(task: Task, ahead: int | None, paused: bool, blockers: int) -> str:
+    match task.status:
+        case Status.BLOCKED:
+            return f"blocked: waits for {blockers} unfinished prerequisite{'s' * (blockers != 1)}"
+        case Status.SCHEDULED:
+            assert task.not_before_s is not None
+            return f"scheduled: not before {moment(task.not_before_s).isoformat()}"
+        case Status.RUNNING:
+            assert task.lease_expires_s is not None
+            until = moment(task.lease_expires_s).isoformat()
+            return f"running: attempt {task.attempt}, leased until {until}"
+        case _ if paused:
+            return "ready, but its agent_type is paused: resume it"
+        case _:
+            others = f"{ahead} task{'s' * (ahead != 1)} of its agent_type ahead of it"
+            return f"ready: waits for a worker, {others}"

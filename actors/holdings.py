@@ -1,0 +1,188 @@
+"""The tasks that the prioritizer holds, their scores, and the moments at which they change.
+
+Every task whose prerequisites are met stands here: SCHEDULED and RUNNING ones with a timer,
+READY ones in the queue and, if a deadline makes their score rise, in the index of moments at
+which to score them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from math import inf
+
+from msgspec.structs import replace
+from sortedcontainers import SortedList
+
+from actors.messages import Entry
+from scheduler.domain import priority
+from scheduler.domain.priority import Facts, Weights
+from scheduler.domain.ready_queue import ReadyQueue
+from scheduler.domain.task import Status, Task
+
+TIMERS_A_TURN = 1_000
+RESCORED_A_TURN = 500
+BULK = 64  # from so many tasks on, one sort is cheaper than single insertions
+
+
+class Holdings:
+    """See the module. Whoever changes a task puts the new value back with `hold`."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.tasks: dict[int, Task] = {}
+        self.facts: dict[int, Facts] = {}
+        self.queue = ReadyQueue()
+        self.fresh: set[str] = set()  # lanes that gained a task since the last look
+        self._weights = weights
+        self._timers: list[tuple[float, int]] = []  # heap; an entry may be outdated
+        self._moments: dict[int, float] = {}
+        self._moments_in_order: SortedList[tuple[float, int]] = SortedList()
+
+    # ------------------------------------------------------------- in and out
+
+    def score(self, entry: Entry, now: float) -> Task:
+        """The task with its priority as of now."""
+        task = entry.task
+        points = priority.score(entry.facts, task.estimated_duration, now, self._weights)
+        return replace(task, priority=points)
+
+    def hold(self, task: Task, facts: Facts, now: float) -> None:
+        """Take a task in, or put a changed one back."""
+        number = task.number
+        self.tasks[number] = task
+        self.facts[number] = facts
+        status = task.status
+        if status is Status.READY:
+            self.queue.add(task.agent_type, number, self._key(task))
+            self.fresh.add(task.agent_type)
+            self._watch_deadline(task, facts, now)
+        elif status is Status.RUNNING:
+            assert task.lease_expires_s is not None
+            heappush(self._timers, (task.lease_expires_s, number))
+        else:
+            assert task.not_before_s is not None
+            heappush(self._timers, (task.not_before_s, number))
+
+    def hold_many(self, tasks: Iterable[Task], entries: Iterable[Entry], now: float) -> None:
+        """The same for many scored tasks at once."""
+        lanes: dict[str, list[tuple[float, int]]] = {}
+        for task, entry in zip(tasks, entries, strict=True):
+            if task.status is not Status.READY:
+                self.hold(task, entry.facts, now)
+                continue
+            self.tasks[task.number] = task
+            self.facts[task.number] = entry.facts
+            lanes.setdefault(task.agent_type, []).append((self._key(task), task.number))
+            self._watch_deadline(task, entry.facts, now)
+        for lane, keys in lanes.items():
+            self.queue.add_many(lane, keys)
+            self.fresh.add(lane)
+
+    def withdraw(self, number: int) -> tuple[Task, Facts]:
+        """Take a task out altogether."""
+        task = self.tasks.pop(number)
+        if task.status is Status.READY:
+            self.queue.remove(number)
+            self._forget_moment(number)
+        return task, self.facts.pop(number)
+
+    def take_best(self, lanes: Iterable[str] | None) -> Task | None:
+        """Take the best ready task out of the queue; it stays held, for its claim."""
+        number = self.queue.pop(lanes)
+        if number is None:
+            return None
+        self._forget_moment(number)
+        return self.tasks[number]
+
+    def replace_running(self, task: Task) -> None:
+        """Put back a RUNNING task whose lease or facts changed, but not its status."""
+        old = self.tasks[task.number]
+        self.tasks[task.number] = task
+        assert task.lease_expires_s is not None
+        assert old.lease_expires_s is not None
+        if task.lease_expires_s < old.lease_expires_s:
+            heappush(self._timers, (task.lease_expires_s, task.number))
+
+    def _key(self, task: Task) -> float:
+        assert task.ready_s is not None
+        return priority.sort_key(task.priority, task.ready_s, self._weights)
+
+    # ------------------------------------------------------------- scores that move
+
+    def update_facts(self, number: int, facts: Facts, now: float) -> Task | None:
+        """What the graph says has changed; returns the task if its score did."""
+        if number not in self.tasks:
+            return None  # on its way here: it comes with newer facts
+        self.facts[number] = facts
+        return self._rescore(number, now)
+
+    def _rescore(self, number: int, now: float) -> Task | None:
+        task, facts = self.tasks[number], self.facts[number]
+        scored = self.score(Entry(task, facts), now)
+        if task.status is Status.READY:
+            self.queue.rekey(number, self._key(scored))
+            self._forget_moment(number)
+            self._watch_deadline(scored, facts, now)
+        if scored.priority == task.priority:
+            return None
+        self.tasks[number] = scored
+        return scored
+
+    def _watch_deadline(self, task: Task, facts: Facts, now: float) -> None:
+        if facts.due == inf:
+            return
+        moment = priority.next_change(facts, task.estimated_duration, now)
+        if moment < inf:
+            self._moments[task.number] = moment
+            self._moments_in_order.add((moment, task.number))
+
+    def _forget_moment(self, number: int) -> None:
+        moment = self._moments.pop(number, None)
+        if moment is not None:
+            self._moments_in_order.remove((moment, number))
+
+    # ------------------------------------------------------------- time
+
+    def due(self) -> float:
+        """The earliest moment at which a timer ends or a score moves; inf if there is none."""
+        timer = self._timers[0][0] if self._timers else inf
+        moment = self._moments_in_order[0][0] if self._moments_in_order else inf
+        return min(timer, moment)
+
+    def rescore_due(self, now: float) -> list[Task]:
+        """Score again what a deadline has made more urgent; a bounded number a turn."""
+        rescored: list[Task] = []
+        for _ in range(RESCORED_A_TURN):
+            if not self._moments_in_order or self._moments_in_order[0][0] > now:
+                break
+            task = self._rescore(self._moments_in_order[0][1], now)
+            if task is not None:
+                rescored.append(task)
+        return rescored
+
+    def take_timers(self, now: float) -> list[Task]:
+        """The SCHEDULED tasks whose time has come and the RUNNING ones whose lease has ended."""
+        ended: dict[int, Task] = {}
+        for _ in range(TIMERS_A_TURN):
+            if not self._timers or self._timers[0][0] > now:
+                break
+            _, number = heappop(self._timers)
+            task = self.tasks.get(number)
+            actual = None if task is None else _moment_of(task)
+            if task is None or actual is None:
+                continue
+            if actual > now:  # a heartbeat came; look again then
+                heappush(self._timers, (actual, number))
+            else:
+                ended[number] = task
+        return list(ended.values())
+
+    def running(self) -> list[Task]:
+        """All RUNNING tasks; O(held)."""
+        return [task for task in self.tasks.values() if task.status is Status.RUNNING]
+
+
+def _moment_of(task: Task) -> float | None:
+    if task.status is Status.RUNNING:
+        return task.lease_expires_s
+    return task.not_before_s if task.status is Status.SCHEDULED else None

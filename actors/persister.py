@@ -1,0 +1,249 @@
+"""The persister: keeps the record, writes it behind, and answers when it is safe.
+
+Holds the latest value of every unfinished task, the change sequence, the changes that are not
+saved yet and, alone among the actors, the store. Hears everything that changed from the
+prioritizer, and questions from ingest. Small batches it saves itself, inline, as long as the
+disk is fast; larger or slower ones it gives to the writer (see docs/durability.md for why).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Literal
+
+from actors import messages as m
+from actors.answers import Answers
+from actors.gate import Gate
+from actors.messages import Post, To
+from actors.patience import Pending, give_up
+from actors.records import Records
+from persistence.store import Batch, Loaded, Store
+from scheduler.domain.errors import StoreError
+
+Durability = Literal["synced", "committed", "accepted"]
+
+INLINE_ROWS = 256  # about 2 ms of writing
+INLINE_COMMIT = 0.0015  # seconds: a commit that takes longer goes to a thread
+WRITE_BEHIND = 0.02  # seconds that `accepted` changes may wait for company
+LAZY_WRITE = 1.0  # seconds that heartbeats may
+RETRY_FIRST, RETRY_CAP = 0.1, 2.0  # seconds between attempts to write to a failing store
+CHECKPOINT_PAGES = 2_000
+PRUNE_EVERY = 3_600.0  # seconds
+SMOOTHING = 0.2
+
+
+class Persister:
+    """See the module. `timer` measures commits in seconds; `retention` is in seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        gate: Gate,
+        timer: Callable[[], float],
+        durability: Durability = "synced",
+        retention: float = 30 * 86_400.0,
+    ) -> None:
+        self.records = Records()
+        self._store = store
+        self._gate = gate
+        self._timer = timer
+        self._eager = durability != "accepted"
+        self._retention = retention
+        self._unsaved = Batch()
+        self._waiting: list[Pending] = []  # for what is unsaved
+        self._in_flight: Batch | None = None
+        self._waiting_in_flight: list[Pending] = []
+        self._store_is_busy = False
+        self._answers = Answers(self.records, store)
+        self._commit_cost = 0.0
+        self._write_at = inf
+        self._down_since: float | None = None
+        self._retry_delay = RETRY_FIRST
+        self._error: StoreError | None = None
+        self._prune_at = inf
+        self._pruned_up_to = 0
+
+    def load(self) -> Loaded:
+        """Read what the store holds; before anything else."""
+        loaded = self._store.load()
+        self.records.load(loaded)
+        return loaded
+
+    # ------------------------------------------------------------- messages
+
+    def handle(self, message: m.PersisterMessage, now: float) -> list[Post]:
+        match message:
+            case m.Changed():
+                return self._changed(message, now)
+            case m.Touched(tasks):
+                for task in tasks:
+                    if self.records.touch(task):
+                        self._unsaved.touch(task)
+                        self._write_at = min(self._write_at, now + LAZY_WRITE)
+                return []
+            case m.Written():
+                return self._written(message, now)
+            case m.WriteFailed():
+                return self._write_failed(message, now)
+            case m.Tidied(pruned):
+                self._store_is_busy = False
+                if pruned is not None:
+                    self._pruned_up_to = pruned.last
+                    self._prune_at = now if pruned.last else now + PRUNE_EVERY
+                    self.records.forget(pruned.removed, pruned.sequence)
+                return []
+            case m.Flush():
+                self._write_soon(now)
+                self._waiting.append(Pending(message, now))
+                return []
+            case m.Closing():
+                self._answers.close(self._unsaved)
+                return []
+            case _:
+                return self._asked(message, now)
+
+    def _asked(self, question: m.Question, now: float) -> list[Post]:
+        """A question is answered from what was recorded up to now, once that is saved."""
+        if not self._eager and (posts := self._answers.from_memory(question, now)) is not None:
+            return posts
+        if (
+            self._down_since is not None
+            and not self._store_is_busy
+            and (posts := self._answers.as_far_as_saved(question, now)) is not None
+        ):
+            return posts
+        self._write_soon(now)
+        self._waiting.append(Pending(question, now))
+        return []
+
+    def _changed(self, message: m.Changed, now: float) -> list[Post]:
+        record, unsaved = self.records.record, self._unsaved
+        for task in message.new:
+            unsaved.insert(task, record(task))
+        for task in message.moved:
+            unsaved.move(task, record(task, message.reopened.get(task.number)))
+        for task in message.rewritten:
+            unsaved.rewrite(task, record(task))
+        unsaved.attempts += message.attempts
+        unsaved.durations.update(message.durations)
+        if message.paused:
+            unsaved.paused.update(message.paused)
+            self.records.set_paused(message.paused)
+        if message.new or message.moved or message.rewritten:
+            unsaved.sequence, unsaved.counts = self.records.sequence, self.records.counts
+        posts: list[Post] = [(To.INGEST, m.KeysSettled(message.keys))] if message.keys else []
+        return posts + self._promise(message.answer, now)
+
+    def _promise(self, answer: m.Answer | None, now: float) -> list[Post]:
+        """Answer when the change is saved or, in accepted mode, at once."""
+        if self._eager:
+            self._write_soon(now)
+        else:
+            self._write_at = min(self._write_at, now + WRITE_BEHIND)
+        if answer is None:
+            return []
+        if not self._eager and (posts := self._answers.from_memory(answer, now)) is not None:
+            return posts
+        self._waiting.append(Pending(answer, now))
+        self._write_soon(now)
+        return []
+
+    def _write_soon(self, now: float) -> None:
+        if self._down_since is None:  # a failing store is tried again at its own pace
+            self._write_at = now
+
+    # ------------------------------------------------------------- saving
+
+    def due(self) -> float:
+        if self._store_is_busy:
+            return inf  # the writer will report
+        return min(self._write_at, self._prune_at, self._answers.due())
+
+    def after(self, now: float) -> list[Post]:
+        posts: list[Post] = []
+        if not self._store_is_busy:
+            self._answers.take_ended(self._unsaved, now)
+        if self._down_since is not None:
+            posts += self._give_up_waiting(now)
+        if not self._store_is_busy and self._write_at <= now:
+            posts += self._save(now)
+        if not self._store_is_busy and self._prune_at <= now:
+            posts += self._tidy(m.Prune(now - self._retention, self._pruned_up_to))
+        self._gate.level(self.unsaved, store_is_down=self._down_since is not None)
+        return posts
+
+    @property
+    def unsaved(self) -> int:
+        """How many changes are not saved yet."""
+        return len(self._unsaved) + (0 if self._in_flight is None else len(self._in_flight))
+
+    def _save(self, now: float) -> list[Post]:
+        """Save all that is unsaved in one commit, then answer those who wait for it."""
+        batch = self._in_flight = self._unsaved
+        self._unsaved = Batch()
+        self._waiting_in_flight, self._waiting = self._waiting, []
+        self._write_at = inf
+        if batch.counts is not None:
+            batch.counts = dict(batch.counts)
+        if len(batch) > INLINE_ROWS or self._commit_cost > INLINE_COMMIT:
+            self._store_is_busy = True
+            return [(To.WRITER, m.Write(batch))]
+        return self._save_inline(batch, now)
+
+    def _save_inline(self, batch: Batch, now: float) -> list[Post]:
+        try:
+            seconds = 0.0
+            if batch:
+                for _ in self._store.write(batch):
+                    pass
+                before = self._timer()
+                self._store.commit()
+                seconds = self._timer() - before
+        except StoreError as error:
+            self._store.rollback()
+            return self._write_failed(m.WriteFailed(batch, error), now)
+        return self._written(m.Written(batch, seconds), now)
+
+    def _written(self, message: m.Written, now: float) -> list[Post]:
+        self._in_flight = None
+        self._store_is_busy = False
+        if message.batch:
+            self._commit_cost += SMOOTHING * (message.seconds - self._commit_cost)
+        waiting, self._waiting_in_flight = self._waiting_in_flight, []
+        posts: list[Post] = []
+        if self._down_since is not None:
+            self._down_since, self._retry_delay = None, RETRY_FIRST
+            posts.append((To.PRIORITIZER, m.StoreUp()))
+        posts += self._answers.saved(message.batch, waiting, self._unsaved, now)
+        if self._store.wal_pages() > CHECKPOINT_PAGES:
+            posts += self._tidy(m.Checkpoint())
+        return posts
+
+    def _tidy(self, message: m.Prune | m.Checkpoint) -> list[Post]:
+        self._store_is_busy = True
+        self._prune_at = inf if isinstance(message, m.Prune) else self._prune_at
+        return [(To.WRITER, message)]
+
+    # ------------------------------------------------------------- a store that fails
+
+    def _write_failed(self, message: m.WriteFailed, now: float) -> list[Post]:
+        """Nothing is lost: all of it is written again, with what came since, a moment later."""
+        message.batch.absorb(self._unsaved)
+        self._unsaved, self._in_flight = message.batch, None
+        self._waiting = self._waiting_in_flight + self._waiting
+        self._waiting_in_flight = []
+        self._store_is_busy = False
+        self._error = message.error
+        self._write_at = now + self._retry_delay
+        self._retry_delay = min(self._retry_delay * 2, RETRY_CAP)
+        if self._down_since is not None:
+            return []
+        self._down_since = now
+        return [(To.PRIORITIZER, m.StoreDown())]
+
+    def _give_up_waiting(self, now: float) -> list[Post]:
+        """Whoever has waited long for a failing store hears that the outcome is unknown."""
+        assert self._error is not None
+        self._waiting, posts = give_up(self._waiting, self._error, now)
+        return posts

@@ -1,0 +1,209 @@
+"""Questions answered from the record and the store, at one saved state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, assert_never
+
+from msgspec.structs import replace
+
+from actors import messages as m
+from actors import refusals
+from actors.records import Records
+from persistence.store import Batch, Store
+from scheduler.domain import ids
+from scheduler.domain.encoding import JSON_BYTES
+from scheduler.domain.errors import SchedulerError, SequenceTooOld
+from scheduler.domain.task import Task
+from scheduler.domain.views import (
+    Change,
+    Claim,
+    Components,
+    Ended,
+    Explanation,
+    Page,
+    QueueStatus,
+    Related,
+    TaskDetails,
+)
+
+
+class Reading:
+    """One look at what is saved. `newer` holds the changes that are not."""
+
+    def __init__(self, records: Records, store: Store, newer: Batch) -> None:
+        self._records = records
+        self._store = store
+        self._newer = newer
+
+    def tasks(self, numbers: Iterable[int]) -> dict[int, Task]:
+        """Those of the tasks that are on record, as saved."""
+        found: dict[int, Task] = {}
+        elsewhere: list[int] = []
+        for number in numbers:
+            task = self._records.tasks.get(number)
+            if task is None or self._newer.get(number) is not None:
+                elsewhere.append(number)
+            else:
+                found[number] = task
+        return found | self._store.tasks(elsewhere) if elsewhere else found
+
+    def task(self, number: int) -> Task | None:
+        """The task as saved."""
+        return self.tasks((number,)).get(number)
+
+    def existing(self, number: int) -> Task:
+        """The task as saved, or UnknownTask."""
+        task = self.task(number)
+        if task is None:
+            raise refusals.unknown_task(number)
+        return task
+
+    def answer(
+        self,
+        question: m.Get | m.GetDetails | m.ListTasks | m.GetQueueStatus | m.Explaining | m.Explain,
+    ) -> None:
+        """Answer what needs one look."""
+        match question:
+            case m.Get(number, reply):
+                reply.answer(self.existing(number))
+            case m.GetDetails(number, reply):
+                reply.answer(self._details(number))
+            case m.ListTasks():
+                page = self._store.page(question.where, question.below, question.limit)
+                cursor = None if page.last is None else ids.encode(page.last)
+                question.reply.answer(
+                    Page(page.tasks, cursor if page.has_more else None, page.has_more)
+                )
+            case m.GetQueueStatus(reply):
+                reply.answer(self._queue_status())
+            case m.Explaining():
+                self._explain(question)
+            case m.Explain(number, reply):
+                reply.answer(_explain_finished(self.existing(number)))
+            case _:
+                assert_never(question)
+
+    def _queue_status(self) -> QueueStatus:
+        records = self._records
+        return QueueStatus(
+            total_tasks=sum(records.counts.values()),
+            counts=dict(records.counts),
+            avg_priority=records.avg_priority,
+            oldest_pending=records.oldest_pending,
+            max_depth=records.max_depth,
+            paused=tuple(sorted(records.paused)),
+            unsaved=len(self._newer),
+            sequence=records.sequence,
+            database=self._store.location,
+        )
+
+    def _details(self, number: int) -> TaskDetails:
+        task = self.existing(number)
+        edges = self._store.dependents(number)
+        known = self.tasks({*task.requires, *task.follows, *(edge.number for edge in edges)})
+        return TaskDetails(
+            task=task,
+            prerequisites=_related(known, task.requires, must_succeed=True)
+            + _related(known, task.follows, must_succeed=False),
+            dependents=tuple(
+                related
+                for edge in edges
+                for related in _related(known, (edge.number,), must_succeed=edge.must_succeed)
+            ),
+            attempts=tuple(self._store.attempts(number)),
+        )
+
+    def _explain(self, question: m.Explaining) -> None:
+        assert question.draft is not None
+        required = set(question.draft.task.requires)
+        known = self.tasks(question.blockers)
+        blocked_by = tuple(
+            related
+            for number in question.blockers
+            for related in _related(known, (number,), must_succeed=number in required)
+        )
+        question.reply.answer(replace(question.draft, blocked_by=blocked_by))
+
+    # ------------------------------------------------------------- claims and their ends
+
+    def claims(self, tasks: Sequence[Task]) -> list[Claim]:
+        """The claims of leased tasks, with what their prerequisites left for them."""
+        wanted = {number for task in tasks for number in task.requires + task.follows}
+        results = self._store.results(wanted) if wanted else {}
+        claims: list[Claim] = []
+        room = JSON_BYTES
+        for task in tasks:
+            assert task.token is not None
+            left, room, truncated = _results_of(task, results, room)
+            claims.append(Claim(task, task.token, left, truncated))
+        return claims
+
+    def outcome(self, outcome: Ended | SchedulerError | m.Finish) -> Ended | SchedulerError:
+        """The outcome for a task that no actor held: told from the record."""
+        if not isinstance(outcome, m.Finish):
+            return outcome
+        task = self.task(outcome.number)
+        if task is not None and task.token is not None and task.token == outcome.token:
+            return Ended(task)  # a repeated call is answered as the first was
+        return refusals.not_held(task, outcome.number, None)
+
+    # ------------------------------------------------------------- the change feed
+
+    def changes(self, since: int, limit: int) -> list[Change]:
+        """Saved changes after `since`; 0 reads from the oldest on record."""
+        pruned = self._records.pruned_sequence
+        if 0 < since < pruned:
+            raise SequenceTooOld(
+                f"changes up to {pruned} were forgotten",
+                field="since",
+                received=since,
+                allowed=f"0, or {pruned} and more",
+                hint="Read the tasks anew with list, then go on from queue_status().sequence.",
+            )
+        return self._store.changes(since, limit)
+
+    @property
+    def sequence(self) -> int:
+        """The newest change."""
+        return self._records.sequence
+
+
+def _related(
+    known: dict[int, Task], numbers: Collection[int], *, must_succeed: bool
+) -> tuple[Related, ...]:
+    return tuple(
+        Related(task.id, task.summary, task.status, must_succeed)
+        for number in numbers
+        if (task := known.get(number)) is not None
+    )
+
+
+def _results_of(task: Task, results: dict[int, str], room: int) -> tuple[dict[str, Any], int, bool]:
+    """What fits into `room` bytes of the results left for a task."""
+    left: dict[str, Any] = {}
+    truncated = False
+    for number in task.requires + task.follows:
+        encoded = results.get(number)
+        if encoded is None:
+            continue
+        if len(encoded) > room:
+            truncated = True
+            continue
+        room -= len(encoded)
+        left[ids.encode(number)] = json.loads(encoded)
+    return left, room, truncated
+
+
+def _explain_finished(task: Task) -> Explanation:
+    assert task.finished_at is not None
+    return Explanation(
+        task=task,
+        reason=f"{task.status} at {task.finished_at.isoformat()}",
+        score=task.priority,
+        components=Components(0.0, 0.0, 0.0, 0.0, 0.0),
+        aging=0.0,
+        rank_seconds=0.0,
+        effective_deadline=task.deadline,
+    )

@@ -1,0 +1,128 @@
+"""How tasks on record come back into the resolver's graph: by retry, and after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from actors import messages as m
+from actors import prerequisites, refusals
+from actors.messages import Entry, Post, To
+from persistence.store import Loaded
+from scheduler.domain import ids, lifecycle
+from scheduler.domain.durations import Durations
+from scheduler.domain.errors import IllegalTransition, PrerequisiteFailed
+from scheduler.domain.task import Status, Task
+
+if TYPE_CHECKING:
+    from actors.resolver import Resolver
+
+DEAD = (Status.FAILED, Status.CANCELLED)
+
+
+def retry(resolver: Resolver, command: m.Retry) -> list[Post]:
+    """A finished task is on record: ask for it, and for what fell with it."""
+    number = command.number
+    if number not in resolver.graph:
+        return [(To.PRIORITIZER, m.FindFallen(command))]
+    raise IllegalTransition(
+        f"task {ids.encode(number)} has not finished",
+        field="task_id",
+        received=ids.encode(number),
+        allowed="failed and cancelled tasks",
+        hint="It needs no retry; explain says what it waits for.",
+    )
+
+
+def reopen(resolver: Resolver, message: m.FallenFound, now: float) -> list[Post]:
+    """Re-open the root and, prerequisites first, what fell with it and can succeed again."""
+    command = message.retry
+    if not message.tasks:
+        raise refusals.unknown_task(command.number)
+    if command.number in resolver.graph:
+        return retry(resolver, command)
+    reopened = _reopenable(resolver, message)
+    resolver.check_room(len(reopened))
+    tasks = list(reopened.values())
+    resolver.graph.admit(tasks)
+    handed, kept = resolver.place(tasks, now, lifecycle.open_at)
+    answer = m.TasksMade(command.reply, tuple(reopened))
+    was = {task.number: task.status for task in message.tasks if task.number in reopened}
+    resolved = m.Resolved(handed=handed, kept=kept, reopened=was, answer=answer)
+    return [(To.PRIORITIZER, resolved)]
+
+
+def _reopenable(resolver: Resolver, message: m.FallenFound) -> dict[int, Task]:
+    command = message.retry
+    root = next(task for task in message.tasks if task.number == command.number)
+    reopened = {root.number: lifecycle.reopen(root)}  # refuses one that completed
+    prerequisites.check(root, resolver.graph, message.statuses)
+    waiting = [task for task in message.tasks if command.cascade and task is not root]
+    while waiting:
+        known = {n: s for n, s in message.statuses.items() if n not in reopened}
+        left: list[Task] = []
+        for task in waiting:
+            if task.number in resolver.graph:
+                continue
+            try:
+                prerequisites.check(task, resolver.graph, known)
+            except PrerequisiteFailed:
+                left.append(task)  # so far: its prerequisite may be re-opened in this round
+            else:
+                reopened[task.number] = lifecycle.reopen(task)
+                known.pop(task.number, None)
+        if len(left) == len(waiting):
+            break  # something else holds these down as well
+        waiting = left
+    return reopened
+
+
+def recover(resolver: Resolver, message: m.Recover, now: float) -> list[Post]:
+    """Take in what the store held, and derive anew what the status of each task must be."""
+    loaded = message.loaded
+    resolver.durations = Durations(loaded.durations)
+    resolver.graph.admit(loaded.tasks)
+    tasks = {task.number: task for task in loaded.tasks}
+    ended = _fall(resolver, tasks, loaded, now)
+    handed: list[Entry] = []
+    kept: list[Entry] = []
+    changed = {task.number for task in ended}
+    for number, task in tasks.items():
+        derived = _derive(resolver, task, now)
+        if derived is not task:
+            changed.add(number)
+        entry = Entry(derived, resolver.graph.facts(number))
+        if derived.status is Status.BLOCKED:
+            resolver.held[number] = derived
+            kept.append(entry)
+        else:
+            handed.append(entry)
+    recovered = m.Recovered(handed, kept, ended, changed, loaded.paused, message.reply)
+    return [(To.PRIORITIZER, recovered)]
+
+
+def _derive(resolver: Resolver, task: Task, now: float) -> Task:
+    if task.status is Status.RUNNING:
+        return task
+    if resolver.graph.open_prerequisites(task.number):
+        return lifecycle.block(task)
+    return lifecycle.open_at(task, now) if task.status is Status.BLOCKED else task
+
+
+def _fall(resolver: Resolver, tasks: dict[int, Task], loaded: Loaded, now: float) -> list[Task]:
+    """Cancel the tasks whose prerequisite is dead on record, and what depends on them."""
+    ended: list[Task] = []
+    for number, task in list(tasks.items()):
+        root = _dead_prerequisite(task, loaded.outside)
+        if root is None or number not in tasks or task.status is Status.RUNNING:
+            continue
+        reason = f"prerequisite {ids.encode(root)} {loaded.outside[root]}"
+        fallen = resolver.graph.settle(number, succeeded=False).fallen
+        ended += [
+            lifecycle.cancel(tasks.pop(gone), now, reason, root) for gone in (number, *fallen)
+        ]
+    return ended
+
+
+def _dead_prerequisite(task: Task, outside: Mapping[int, Status]) -> int | None:
+    return next((number for number in task.requires if outside.get(number) in DEAD), None)

@@ -1,0 +1,60 @@
+"""The answer that travels with a command back to the one task that waits for it.
+
+Built on `wait_task_rescheduled` rather than an Event, because of one promise: an answer is
+either delivered or known to be undelivered. Once `answer` has returned True, the waiting task
+gets the value even if it is cancelled in the same tick; once the wait was cancelled, `answer`
+returns False, and whoever answered can take back what nobody will ever hear of.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar, cast
+
+import outcome
+import trio
+
+T = TypeVar("T")
+
+
+class Reply(Generic[T]):
+    """One answer, given once. Making one and answering it needs no event loop."""
+
+    __slots__ = ("_outcome", "_task", "abandoned")
+
+    def __init__(self) -> None:
+        self._outcome: outcome.Maybe[T] | None = None
+        self._task: trio.lowlevel.Task | None = None
+        self.abandoned = False  # the waiting task was cancelled
+
+    @property
+    def answered(self) -> bool:
+        return self._outcome is not None
+
+    def answer(self, value: T) -> bool:
+        """Give the value; False if nobody will receive it."""
+        return self._settle(outcome.Value(value))
+
+    def refuse(self, error: BaseException) -> bool:
+        """Raise `error` where the answer is awaited; False if nobody will receive it."""
+        return self._settle(outcome.Error(error))
+
+    def _settle(self, result: outcome.Maybe[T]) -> bool:
+        if self.abandoned or self._outcome is not None:
+            return False
+        self._outcome = result
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+        return True
+
+    async def wait(self) -> T:
+        """The value, or the error. There is no checkpoint between its delivery and the return."""
+        if self._outcome is None:
+            self._task = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._abandon)
+        result = cast("outcome.Maybe[T]", self._outcome)
+        self._outcome = result if isinstance(result, outcome.Value) else None
+        return result.unwrap()
+
+    def _abandon(self, _: object) -> trio.lowlevel.Abort:
+        self.abandoned = True
+        return trio.lowlevel.Abort.SUCCEEDED

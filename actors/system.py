@@ -1,0 +1,219 @@
+"""The four actors and the writer, their mailboxes, and the loops that run them.
+
+A mailbox is an unbounded trio memory channel of lists: an actor takes everything that waits at
+each wake-up, handles it, and sends what its handlers returned, one list for each receiver. The
+handlers are plain functions, so when one command alone is under way, the loop of ingest calls
+the next handler directly instead of waking its task: the same messages in the same order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Any, Protocol, TypeVar, cast
+
+import trio
+
+from actors import messages as m
+from actors.clock import Clock
+from actors.gate import Gate
+from actors.ingest import Ingest
+from actors.messages import Post, To
+from actors.persister import Persister
+from actors.prioritizer import Prioritizer
+from actors.reply import Reply
+from actors.resolver import Resolver
+from actors.writer import Writer
+from scheduler.domain.errors import SchedulerClosed
+
+T = TypeVar("T")
+Mail = list[Any]
+
+
+class Asking(Protocol[T]):
+    """A command, with the reply that its client waits for."""
+
+    @property
+    def reply(self) -> Reply[T]: ...
+
+
+class Actor(Protocol):
+    """What a loop needs to know of an actor."""
+
+    def handle(self, message: Any, now: float) -> list[Post]:
+        """Take one message; change state; return what to send."""
+        ...
+
+    def after(self, now: float) -> list[Post]:
+        """Called when a mailbox is drained, and at `due`."""
+        ...
+
+    def due(self) -> float:
+        """When `after` must be called even if no message comes; inf: never."""
+        ...
+
+
+class System:
+    """See the module."""
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        resolver: Resolver,
+        prioritizer: Prioritizer,
+        persister: Persister,
+        writer: Writer,
+        gate: Gate,
+        wall: Callable[[], float],
+    ) -> None:
+        self.gate = gate
+        self._ingest = ingest
+        self._prioritizer = prioritizer
+        self._persister = persister
+        self._writer = writer
+        self._actors: dict[To, Actor] = {
+            To.INGEST: ingest,
+            To.RESOLVER: resolver,
+            To.PRIORITIZER: prioritizer,
+            To.PERSISTER: persister,
+        }
+        self._clock = Clock(wall, trio.current_time)
+        self._channels = {to: trio.open_memory_channel[Mail](inf) for to in To}
+        self._mail = 0  # lists that wait in mailboxes
+        self._asleep_until = dict.fromkeys(To, inf)
+        self._asked: set[Reply[Any]] = set()
+        self._stopped = False
+
+    # ------------------------------------------------------------- for clients
+
+    async def ask(self, command: Asking[T]) -> T:
+        """Send a command to ingest and wait for its answer."""
+        self.gate.check()
+        return await self._ask(command)
+
+    async def _ask(self, command: Asking[T]) -> T:
+        reply = command.reply
+        self._asked.add(reply)
+        try:
+            self._send(To.INGEST, [command])
+            return await reply.wait()
+        finally:
+            self._asked.discard(reply)
+
+    # ------------------------------------------------------------- life
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """Recover what the store holds, then run the actors until cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._run_writer)
+                for to, actor in self._actors.items():
+                    nursery.start_soon(self._run_actor, to, actor)
+                await self._recover()
+                task_status.started()
+        finally:
+            self._stopped = True
+            self.gate.close()
+            for reply in list(self._asked):
+                reply.refuse(SchedulerClosed("the scheduler has stopped; the outcome is unknown"))
+
+    async def _recover(self) -> None:
+        loaded = self._persister.load()
+        self._ingest.ids.not_before(loaded.largest)
+        recovered: Reply[None] = Reply()
+        self._send(To.RESOLVER, [m.Recover(loaded, recovered)])
+        await recovered.wait()
+
+    async def close(self) -> None:
+        """Let nothing new in, answer those who wait, save everything."""
+        self.gate.close()
+        if self._stopped:
+            return
+        for to in (To.PRIORITIZER, To.PERSISTER):
+            self._send(to, [m.Closing()])
+        while not self._stopped:
+            await self._ask(m.Flush(Reply()))
+            if not self._asked:
+                break
+
+    @property
+    def unsaved(self) -> int:
+        """How many changes are not saved yet."""
+        return self._persister.unsaved
+
+    # ------------------------------------------------------------- loops
+
+    async def _run_actor(self, to: To, actor: Actor) -> None:
+        inbox = self._channels[to][1]
+        while True:
+            messages = await self._next_mail(to, actor, inbox)
+            now = self._now()
+            if to is To.INGEST and len(messages) == 1 and self._mail == 0:
+                self._run_directly(to, messages[0], now)
+                continue
+            posts = [post for message in messages for post in actor.handle(message, now)]
+            posts += actor.after(now)
+            self._deliver(posts)
+
+    async def _next_mail(
+        self, to: To, actor: Actor, inbox: trio.MemoryReceiveChannel[Mail]
+    ) -> Mail:
+        """Everything that waits; an empty list when the actor's moment has come."""
+        due = actor.due()
+        self._asleep_until[to] = due
+        if due == inf:
+            messages = await self._receive(inbox)
+        else:
+            messages = []
+            with trio.move_on_after(max(0.0, due - self._clock.now())):
+                messages = await self._receive(inbox)
+        self._asleep_until[to] = -inf
+        try:
+            while True:
+                messages = messages + inbox.receive_nowait()
+                self._mail -= 1
+        except trio.WouldBlock:
+            return messages
+
+    async def _receive(self, inbox: trio.MemoryReceiveChannel[Mail]) -> Mail:
+        messages = await inbox.receive()
+        self._mail -= 1
+        return messages
+
+    def _run_directly(self, to: To, message: Any, now: float) -> None:
+        """One command alone: handler after handler, in the order in which mail would arrive."""
+        waiting: deque[Post] = deque([cast("Post", (to, message))])
+        while waiting:
+            to, message = waiting.popleft()
+            if to is To.WRITER:
+                self._send(to, [message])
+                continue
+            actor = self._actors[to]
+            waiting += actor.handle(message, now)
+            waiting += actor.after(now)
+            if actor.due() < self._asleep_until[to]:
+                self._send(to, [])  # wake its loop: there is less time to sleep than it knew
+
+    async def _run_writer(self) -> None:
+        inbox = self._channels[To.WRITER][1]
+        while True:
+            for job in await self._receive(inbox):
+                self._send(To.PERSISTER, [await self._writer.work(job)])
+
+    def _deliver(self, posts: list[Post]) -> None:
+        mail: dict[To, Mail] = {}
+        for to, message in posts:
+            mail.setdefault(to, []).append(message)
+        for to, messages in mail.items():
+            self._send(to, messages)
+
+    def _send(self, to: To, messages: Mail) -> None:
+        self._mail += 1
+        self._channels[to][0].send_nowait(messages)
+
+    def _now(self) -> float:
+        now = self._clock.now()
+        if self._clock.jumped():
+            self._prioritizer.handle(m.ClockJumped(), now)
+        return now

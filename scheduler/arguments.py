@@ -1,0 +1,180 @@
+"""Checks of what callers pass to a handle's methods, beyond the fields of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from actors.messages import Finish, Outcomes
+from scheduler.domain import encoding, ids
+from scheduler.domain.errors import InvalidRequest, InvalidTask, SchedulerError
+from scheduler.domain.spec import (
+    DESCRIPTION_BYTES,
+    SUMMARY_LENGTH,
+    TEN_YEARS,
+    TaskSpec,
+    number_of,
+    seconds,
+    spec_from,
+    unknown_field,
+)
+from scheduler.domain.task import PENDING, Status
+from scheduler.domain.views import Claim, Ended
+
+name = encoding.name
+number = encoding.number_in
+text = encoding.text
+
+
+def whole(field: str, value: object, low: int, high: int) -> None:
+    """An int between `low` and `high`, both included."""
+    number(field, value, low, high, whole=True)
+
+
+def one_spec(task: str | TaskSpec, fields: Mapping[str, Any]) -> TaskSpec:
+    """The spec of `enqueue`: given as such, or made from a description and fields."""
+    if not isinstance(task, TaskSpec):
+        return spec_from(task, fields)
+    if fields:
+        raise InvalidTask(
+            "fields beside a TaskSpec",
+            field=next(iter(fields)),
+            allowed="either a TaskSpec, or a description and fields",
+            hint="Put the fields into the TaskSpec.",
+        )
+    return task
+
+
+def names(field: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Several names, such as agent types; none at all is refused."""
+    if isinstance(values, str):
+        values = (values,)
+    given = tuple(dict.fromkeys(values))
+    for value in given:
+        name(field, value)
+    if not given:
+        raise InvalidRequest(
+            f"{field} is empty", field=field, received=[], allowed="one or more, or None for any"
+        )
+    return given
+
+
+def tasks(field: str, given: Iterable[Any]) -> tuple[int, ...]:
+    """Tasks or ids as numbers, duplicates folded, in order."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidRequest(
+            f"{field} is not a list",
+            field=field,
+            received=str(given)[:80],
+            allowed="a list of Tasks or ids",
+            hint=f"Write {field}=[...], also for one.",
+        )
+    return tuple(dict.fromkeys(number_of(task, field) for task in given))
+
+
+def claim(given: object) -> tuple[int, str]:
+    """The number and token of a Claim or of a pair (task id, lease token)."""
+    if isinstance(given, Claim):
+        return given.task.number, given.token
+    if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], str):
+        return ids.decode(given[0]), given[1]
+    raise InvalidRequest(
+        "this is no claim",
+        field="claim",
+        received=type(given).__name__,
+        allowed="a Claim, or a pair (task id, lease token)",
+        hint="Pass what claim returned.",
+    )
+
+
+def completion(given: object, result: Any) -> Finish:
+    """The claim and its result, encoded."""
+    number_, token = claim(given)
+    return Finish(
+        number_, token, None if result is None else encoding.encode_json("result", result)
+    )
+
+
+def sole(outcomes: Outcomes) -> Ended:
+    """The one outcome, or its error raised."""
+    outcome = outcomes[0]
+    if isinstance(outcome, SchedulerError):
+        raise outcome
+    return outcome
+
+
+def statuses(given: str | Iterable[str] | None) -> frozenset[Status] | None:
+    """A status filter: one, several, or the word pending."""
+    if given is None:
+        return None
+    chosen: set[Status] = set()
+    for word in (given,) if isinstance(given, str) else given:
+        if word == "pending":
+            chosen |= PENDING
+            continue
+        try:
+            chosen.add(Status(word))
+        except ValueError:
+            raise InvalidRequest(
+                "status is unknown",
+                field="status",
+                received=str(word)[:80],
+                allowed=", ".join([*Status, "pending"]),
+            ) from None
+    return frozenset(chosen)
+
+
+def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda field, value: None if value is None else check(field, value)
+
+
+def _number(low: float, high: float, *, is_whole: bool = False) -> Callable[[str, Any], Any]:
+    def check(field: str, value: Any) -> Any:
+        number(field, value, low, high, whole=is_whole)
+        return value
+
+    return check
+
+
+def _text(most_bytes: int) -> Callable[[str, Any], Any]:
+    def check(field: str, value: Any) -> Any:
+        text(field, value, most_bytes)
+        return value
+
+    return check
+
+
+def _name(field: str, value: Any) -> Any:
+    name(field, value)
+    return value
+
+
+# field of a caller -> column of Task, and the check that returns the column's value
+CHANGEABLE: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
+    "description": ("description", _text(DESCRIPTION_BYTES)),
+    "summary": ("summary", _text(SUMMARY_LENGTH)),
+    "agent_type": ("agent_type", _name),
+    "base_priority": ("base_priority", _number(0, 10, is_whole=True)),
+    "deadline": ("deadline_s", seconds),
+    "not_before": ("not_before_s", seconds),
+    "estimated_duration": ("estimated_duration", _number(0, TEN_YEARS)),
+    "payload": ("payload_json", _optional(encoding.encode_json)),
+    "group": ("group", _optional(_name)),
+    "max_attempts": ("max_attempts", _number(1, 1_000, is_whole=True)),
+    "timeout": ("timeout", _optional(_number(0.001, TEN_YEARS))),
+}
+
+
+def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `update` as columns."""
+    if not fields:
+        raise InvalidRequest(
+            "update changes nothing", allowed=", ".join(CHANGEABLE), hint="Name a field."
+        )
+    columns: dict[str, Any] = {}
+    for field, value in fields.items():
+        if field not in CHANGEABLE:
+            raise unknown_field(field, CHANGEABLE)
+        column, check = CHANGEABLE[field]
+        columns[column] = check(field, value)
+    return columns

@@ -1,0 +1,160 @@
+"""Checks of single values that come from a caller, and the one encoding of JSON.
+
+Each check returns nothing and raises an InvalidTask (or TooLarge) that names the field.
+A value stands in the error's `received` only, cut to 80 characters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from scheduler.domain.errors import InvalidTask, TooLarge
+
+NAME_LENGTH = 200
+JSON_BYTES = 256 * 1024
+JSON_DEPTH = 64
+
+_encode = json.JSONEncoder(
+    allow_nan=False, ensure_ascii=False, check_circular=False, separators=(",", ":")
+).encode
+
+
+def text(field: str, value: object, most_bytes: int) -> None:
+    """A non-empty str of valid Unicode, up to `most_bytes` in UTF-8."""
+    if not isinstance(value, str):
+        raise _wrong(field, value, "a str")
+    if not value:
+        raise InvalidTask(
+            f"{field} is empty",
+            field=field,
+            received="",
+            allowed=f"1 character to {most_bytes:,} bytes",
+            hint=f"Give {field} some text.",
+        )
+    size = len(value) if value.isascii() else _utf8_length(field, value)
+    if size > most_bytes:
+        raise TooLarge(
+            f"{field} has {size:,} bytes",
+            field=field,
+            received=size,
+            allowed=f"up to {most_bytes:,} bytes in UTF-8",
+            hint="Shorten it, or store it elsewhere and name the place.",
+        )
+
+
+def _utf8_length(field: str, value: str) -> int:
+    try:
+        return len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidTask(
+            f"{field} holds a lone surrogate, which is no Unicode text",
+            field=field,
+            received=ascii(value)[:80],
+            allowed="valid Unicode",
+            hint="Decode the source with errors='replace'.",
+        ) from None
+
+
+def name(field: str, value: object) -> None:
+    """A str of 1 to 200 printable characters."""
+    if isinstance(value, str) and 0 < len(value) <= NAME_LENGTH and value.isprintable():
+        return
+    if not isinstance(value, str):
+        raise _wrong(field, value, "a str")
+    raise InvalidTask(
+        f"{field} is empty, too long, or holds control characters",
+        field=field,
+        received=ascii(value)[:80],
+        allowed=f"1 to {NAME_LENGTH} printable characters",
+        hint="Use a short plain name.",
+    )
+
+
+def number_in(field: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
+    """A number (an int where `whole`) between `low` and `high`, both included."""
+    kind = "a whole number" if whole else "a number"
+    allowed = f"{kind} from {low:g} to {high:g}"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise _wrong(field, value, allowed)
+    if not low <= value <= high:  # also refuses NaN
+        raise InvalidTask(
+            f"{field} is out of range",
+            field=field,
+            received=value if value == value and abs(value) != float("inf") else str(value),
+            allowed=allowed,
+            hint=f"Choose {allowed}.",
+        )
+
+
+def _wrong(field: str, value: object, allowed: str) -> InvalidTask:
+    return InvalidTask(
+        f"{field} is a {type(value).__name__}",
+        field=field,
+        received=ascii(value)[:80],
+        allowed=allowed,
+        hint=f"Pass {allowed}.",
+    )
+
+
+def encode_json(field: str, value: Any) -> str:
+    """A value as compact JSON text; refuses what does not come back as it went in.
+
+    >>> encode_json("payload", {"a": [1, None]})
+    '{"a":[1,null]}'
+    """
+    _check_depth(field, value)
+    try:
+        encoded = _encode(value)
+        size = len(encoded) if encoded.isascii() else len(encoded.encode())
+    except (TypeError, ValueError) as error:  # UnicodeEncodeError is a ValueError
+        raise InvalidTask(
+            f"{field} is not JSON: {_reason(error)}",
+            field=field,
+            received=type(value).__name__,
+            allowed="None, bool, finite numbers, valid str, and lists and dicts of these",
+            hint="Convert it first, for example dates with .isoformat().",
+        ) from None
+    if size > JSON_BYTES:
+        raise TooLarge(
+            f"{field} has {size:,} bytes as JSON",
+            field=field,
+            received=size,
+            allowed=f"up to {JSON_BYTES:,} bytes",
+            hint="Write it to a file and pass the file's name.",
+        )
+    return encoded
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "a string holds a lone surrogate"
+    if isinstance(error, TypeError):
+        return "a value of a type that JSON lacks"
+    return "a number that is not finite or too long"
+
+
+def _check_depth(field: str, value: Any) -> None:
+    """Refuses nesting deeper than JSON_DEPTH (and so any circle), and keys that are no str."""
+    level: Iterable[Any] = (value,)
+    for _ in range(JSON_DEPTH + 1):
+        deeper: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                if not all(isinstance(key, str) for key in item):
+                    raise _wrong(field, next(k for k in item if not isinstance(k, str)), "str keys")
+                deeper.extend(item.values())
+            elif isinstance(item, list | tuple):
+                deeper.extend(item)
+        if not deeper:
+            return
+        if len(deeper) > JSON_BYTES:  # a circle grows from level to level
+            break
+        level = deeper
+    raise TooLarge(
+        f"{field} is nested too deep, or contains itself",
+        field=field,
+        allowed=f"{JSON_DEPTH} levels",
+        hint="Flatten it.",
+    )

@@ -1,0 +1,298 @@
+"""What a caller asks for: `TaskSpec`, its limits, and the check of every field.
+
+`checked` turns a spec into a `Request`: every value proved, payloads encoded, prerequisites
+as numbers or as places in the same batch. Nothing behind the door checks a field again.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
+
+import msgspec
+
+from scheduler.domain import ids
+from scheduler.domain.encoding import encode_json, name, number_in, text
+from scheduler.domain.errors import InvalidTask, TooLarge
+from scheduler.domain.priority import SOURCE_SCORES
+from scheduler.domain.task import Task
+
+DESCRIPTION_BYTES = 64 * 1024
+SUMMARY_LENGTH = 140
+PREREQUISITES = 1_000  # a task
+BATCH_TASKS = 10_000
+BATCH_EDGES = 100_000
+TEN_YEARS = 10 * 365.25 * 86_400.0  # seconds
+
+Reference = "TaskSpec | Task | str"
+
+
+class TaskSpec(msgspec.Struct, frozen=True, eq=False):
+    """A task to be made. Compared by identity: the same spec twice makes two tasks.
+
+    `prerequisites` must succeed, `run_after` must only end, before the task can start; both
+    take ids, Tasks, and specs of the same batch. Times are aware datetimes, durations seconds.
+    DESIGN of every field: docs/tasks.md.
+
+    >>> build = TaskSpec("Build the wheel", agent_type="builder", base_priority=7)
+    >>> check = TaskSpec("Run the tests", prerequisites=[build])
+    """
+
+    description: str
+    summary: str | None = None
+    source: str = "human"
+    agent_type: str = "general"
+    base_priority: int = 5
+    prerequisites: Sequence[TaskSpec | Task | str] = ()
+    run_after: Sequence[TaskSpec | Task | str] = ()
+    deadline: datetime | None = None
+    not_before: datetime | None = None
+    estimated_duration: float | None = None
+    payload: Any = None
+    key: str | None = None
+    group: str | None = None
+    parent_id: Task | str | None = None
+    max_attempts: int = 3
+    timeout: float | None = None
+
+
+class TaskFields(TypedDict, total=False):
+    """The fields of TaskSpec after its description, as keyword arguments."""
+
+    summary: str | None
+    source: str
+    agent_type: str
+    base_priority: int
+    prerequisites: Sequence[TaskSpec | Task | str]
+    run_after: Sequence[TaskSpec | Task | str]
+    deadline: datetime | None
+    not_before: datetime | None
+    estimated_duration: float | None
+    payload: Any
+    key: str | None
+    group: str | None
+    parent_id: Task | str | None
+    max_attempts: int
+    timeout: float | None
+
+
+class Edges(msgspec.Struct, frozen=True, gc=False):
+    """Prerequisites after the check: numbers of known ids, and places in the batch."""
+
+    numbers: tuple[int, ...] = ()
+    places: tuple[int, ...] = ()
+
+
+NO_EDGES = Edges()
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A spec after the check."""
+
+    spec: TaskSpec
+    summary: str
+    requires: Edges
+    follows: Edges
+    parent: int | None
+    payload_json: str | None
+    deadline_s: float | None
+    not_before_s: float | None
+
+
+def spec_from(description: str, fields: Mapping[str, Any]) -> TaskSpec:
+    """A spec from loose fields; an unknown name is refused with the nearest valid one."""
+    known = TaskSpec.__struct_fields__
+    for field in fields:
+        if field not in known:
+            raise unknown_field(field, known)
+    return TaskSpec(description, **fields)
+
+
+def unknown_field(field: str, known: Iterable[str]) -> InvalidTask:
+    """The error for a field that nobody knows, with the nearest one that exists."""
+    known = tuple(known)
+    near = difflib.get_close_matches(field, known, 1, 0.5)
+    return InvalidTask(
+        "a task has no such field",
+        field=field[:80],
+        received=field[:80],
+        allowed=", ".join(known),
+        hint=f"Did you mean {near[0]}?" if near else "Leave it out.",
+    )
+
+
+def checked_all(specs: Sequence[TaskSpec], sources: Mapping[str, float]) -> list[Request]:
+    """The whole batch, every spec proved; raises the first InvalidRequest met."""
+    if len(specs) > BATCH_TASKS:
+        raise TooLarge(
+            f"a batch of {len(specs):,} tasks",
+            field="specs",
+            received=len(specs),
+            allowed=f"up to {BATCH_TASKS:,} tasks",
+            hint="Enqueue it in several batches, prerequisites first.",
+        )
+    places: dict[int, int] = {}
+    for place, spec in enumerate(specs):
+        if not isinstance(spec, TaskSpec):
+            raise InvalidTask(
+                "a batch holds TaskSpecs",
+                field="specs",
+                received=type(spec).__name__,
+                allowed="TaskSpec",
+                hint="Wrap a description: TaskSpec('what to do').",
+            )
+        if places.setdefault(id(spec), place) != place:
+            raise InvalidTask(
+                "the same TaskSpec object stands in the batch twice",
+                field="specs",
+                received=place,
+                allowed="each object once",
+                hint="Make a second TaskSpec to get a second task.",
+            )
+    requests = [checked(spec, places, sources) for spec in specs]
+    edges = sum(_count(request.requires) + _count(request.follows) for request in requests)
+    if edges > BATCH_EDGES:
+        raise TooLarge(
+            f"a batch with {edges:,} edges",
+            field="prerequisites",
+            received=edges,
+            allowed=f"up to {BATCH_EDGES:,} edges a batch",
+            hint="Enqueue it in several batches, prerequisites first.",
+        )
+    return requests
+
+
+def _count(edges: Edges) -> int:
+    return len(edges.numbers) + len(edges.places)
+
+
+def checked(
+    spec: TaskSpec,
+    places: Mapping[int, int] | None = None,
+    sources: Mapping[str, float] = SOURCE_SCORES,
+) -> Request:
+    """One spec, proved field by field; `places` are the specs of its batch by identity."""
+    text("description", spec.description, DESCRIPTION_BYTES)
+    if spec.source not in sources:
+        raise InvalidTask(
+            "source is unknown",
+            field="source",
+            received=spec.source,
+            allowed=", ".join(sources),
+            hint="Pick one of these, or open the scheduler with its own sources.",
+        )
+    name("agent_type", spec.agent_type)
+    number_in("base_priority", spec.base_priority, 0, 10, whole=True)
+    number_in("max_attempts", spec.max_attempts, 1, 1_000, whole=True)
+    for field, value in (("key", spec.key), ("group", spec.group)):
+        if value is not None:
+            name(field, value)
+    if spec.estimated_duration is not None:
+        number_in("estimated_duration", spec.estimated_duration, 0, TEN_YEARS)
+    if spec.timeout is not None:
+        number_in("timeout", spec.timeout, 0.001, TEN_YEARS)
+    requires = references("prerequisites", spec.prerequisites, spec, places or {})
+    return Request(
+        spec=spec,
+        summary=_summary(spec),
+        requires=requires,
+        follows=references("run_after", spec.run_after, spec, places or {}),
+        parent=None if spec.parent_id is None else number_of(spec.parent_id, "parent_id"),
+        payload_json=None if spec.payload is None else encode_json("payload", spec.payload),
+        deadline_s=seconds("deadline", spec.deadline),
+        not_before_s=seconds("not_before", spec.not_before),
+    )
+
+
+def _summary(spec: TaskSpec) -> str:
+    summary = spec.summary
+    if summary is not None:
+        text("summary", summary, SUMMARY_LENGTH * 4)
+        if len(summary) > SUMMARY_LENGTH:
+            raise TooLarge(
+                f"summary has {len(summary)} characters",
+                field="summary",
+                received=len(summary),
+                allowed=f"up to {SUMMARY_LENGTH} characters",
+                hint="Shorten it; the description has room for the rest.",
+            )
+        return summary
+    description = spec.description
+    if len(description) <= SUMMARY_LENGTH and "\n" not in description:
+        return description
+    first = next((line for line in description.splitlines() if line.strip()), description)
+    return first.strip()[:SUMMARY_LENGTH]
+
+
+def references(
+    field: str, given: object, owner: TaskSpec | None, places: Mapping[int, int]
+) -> Edges:
+    """Prerequisites as numbers and places, duplicates folded."""
+    if given == ():
+        return NO_EDGES
+    if isinstance(given, str | TaskSpec | Task) or not isinstance(given, Iterable):
+        raise InvalidTask(
+            f"{field} is not a list",
+            field=field,
+            received=given if isinstance(given, str) else type(given).__name__,
+            allowed="a list of ids, Tasks, or TaskSpecs of the same batch",
+            hint=f"Write {field}=[...], also for one.",
+        )
+    numbers: dict[int, None] = {}
+    local: dict[int, None] = {}
+    for item in given:
+        if isinstance(item, TaskSpec):
+            local[_place(field, item, owner, places)] = None
+        else:
+            numbers[number_of(item, field)] = None
+    if len(numbers) + len(local) > PREREQUISITES:
+        raise TooLarge(
+            f"{len(numbers) + len(local):,} tasks in {field}",
+            field=field,
+            received=len(numbers) + len(local),
+            allowed=f"up to {PREREQUISITES:,}",
+            hint="Put a task in between that waits for a part of them.",
+        )
+    return Edges(tuple(numbers), tuple(local))
+
+
+def _place(field: str, spec: TaskSpec, owner: TaskSpec | None, places: Mapping[int, int]) -> int:
+    if spec is owner:
+        raise InvalidTask(
+            "a task cannot wait for itself",
+            field=field,
+            allowed="other tasks",
+            hint="Take it out of its own list.",
+        )
+    try:
+        return places[id(spec)]
+    except KeyError:
+        raise InvalidTask(
+            f"{field} names a TaskSpec that is not in this batch",
+            field=field,
+            allowed="an id, a Task, or a TaskSpec of the same enqueue_many",
+            hint="Pass the Task that enqueue returned for it.",
+        ) from None
+
+
+def number_of(task: object, field: str = "task_id") -> int:
+    """The number of a task given as a Task or an id."""
+    return task.number if isinstance(task, Task) else ids.decode(task, field)
+
+
+def seconds(field: str, when: object) -> float | None:
+    """An aware datetime as Unix seconds."""
+    if when is None:
+        return None
+    if isinstance(when, datetime) and when.tzinfo is not None:
+        return when.timestamp()
+    naive = isinstance(when, datetime)
+    raise InvalidTask(
+        f"{field} has no time zone" if naive else f"{field} is not a datetime",
+        field=field,
+        received=str(when)[:80],
+        allowed="an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)",
+        hint="Add tzinfo=UTC, or call .astimezone() for local time.",
+    )

@@ -1,0 +1,115 @@
+"""Opening and closing a scheduler: the store, the actors, the recovery, the orderly end."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
+import trio
+
+from actors.gate import Gate
+from actors.ingest import Ingest
+from actors.persister import Durability, Persister
+from actors.prioritizer import Prioritizer
+from actors.resolver import Resolver
+from actors.system import System
+from actors.writer import Writer
+from persistence.store import Store
+from scheduler.domain import ids
+from scheduler.domain.errors import StoreUnavailable
+from scheduler.domain.priority import SOURCE_SCORES, Weights
+from scheduler.handle import Scheduler
+
+CLOSING_TIME = 30.0  # seconds for the last flush
+
+
+@asynccontextmanager
+async def open_scheduler(
+    path: str | os.PathLike[str] = ":memory:",
+    *,
+    durability: Durability = "synced",
+    weights: Weights | None = None,
+    sources: Mapping[str, float] = SOURCE_SCORES,
+    max_unsaved: int = 2_000,
+    max_unfinished: int = 1_000_000,
+    retention: float = 30 * 86_400.0,
+    admission_timeout: float | None = None,
+    wall_clock: Callable[[], float] = time.time,
+    random_bits: Callable[[int], int] = secrets.randbits,
+    store: Store | None = None,
+) -> AsyncIterator[Scheduler]:
+    """Open a scheduler on a database file, made if it is not there; ":memory:" keeps nothing.
+
+        async with open_scheduler("tasks.db") as scheduler:
+            await scheduler.enqueue("Build the wheel")
+
+    `durability` says what an answer means: "synced" (on the disk), "committed" (survives the
+    death of the process), "accepted" (in memory, written behind by up to `max_unsaved`
+    changes). `retention` is how many seconds finished tasks are kept. With `admission_timeout`
+    a call that finds too much unsaved raises Overloaded after so many seconds; by default it
+    waits. `wall_clock` (Unix seconds), `random_bits` and `store` are for tests and simulations.
+
+    Leaving the block answers those who wait, saves everything and closes the file. Raises
+    StoreLocked, StoreCorrupt, StoreNewer, StoreUnavailable.
+    """
+    store = store or _open_store(os.fspath(path), durability)
+    try:
+        gate = Gate(max_unsaved, admission_timeout)
+        persister = Persister(store, gate, time.perf_counter, durability, retention)
+        system = System(
+            Ingest(random_bits, sources),
+            Resolver(weights, sources, max_unfinished),
+            Prioritizer(random_bits, weights),
+            persister,
+            Writer(store, time.perf_counter, ids.first_at),
+            gate,
+            wall_clock,
+        )
+        with _one_error_alone():
+            async with trio.open_nursery() as nursery:
+                await nursery.start(system.run)
+                try:
+                    yield Scheduler(system)
+                finally:
+                    await _close(system)
+                    nursery.cancel_scope.cancel()
+    finally:
+        store.close()
+
+
+def _open_store(path: str, durability: Durability) -> Store:
+    if path == ":memory:":
+        from persistence.memory import MemoryStore
+
+        return MemoryStore()
+    from persistence.sqlite import open_sqlite
+
+    return open_sqlite(path, durability=durability)
+
+
+async def _close(system: System) -> None:
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSING_TIME) as scope:
+        await system.close()
+    if scope.cancelled_caught and system.unsaved:
+        raise StoreUnavailable(
+            f"{system.unsaved} changes could not be saved within {CLOSING_TIME:g} s of closing",
+            outcome="unknown",
+            hint="Mend the disk, then look up what the last calls were to change.",
+        )
+
+
+@contextmanager
+def _one_error_alone() -> Iterator[None]:
+    """Let a single error leave as itself, not as a group of one."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if error is group:
+            raise
+        raise error from error.__cause__
