@@ -5,6 +5,9 @@ one `Batch`; a batch is written in one transaction: `write` (in slices, so that 
 breathe between them), then `commit`, or `rollback` after any error. Reading is allowed between
 transactions only. Whoever calls sees to it that one thread at a time uses the store.
 
+A task comes back with its edges, in any order; of two edges to one prerequisite, one that must
+succeed and one that must only end, the first may stand for both.
+
 Errors: StoreError and its subclasses from `scheduler.domain.errors`, nothing else.
 """
 
@@ -40,7 +43,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class StorePage(msgspec.Struct, frozen=True):
-    """Tasks in falling order of number; `last` is the last number examined, for the next page."""
+    """Tasks in falling order of number; the next page is `below` `last`, which is None at the end."""
 
     tasks: tuple[Task, ...]
     last: int | None

@@ -1,0 +1,107 @@
+"""Opening a database file: what must be true of it, and how the connection is set up."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+from persistence import statements as sql
+from persistence.failures import Translating, system_error, unavailable
+from scheduler.domain.errors import StoreCorrupt, StoreNewer
+
+Durability = Literal["synced", "committed", "accepted"]
+
+BUSY = 0.1  # seconds to wait for a program that looks into the file; the persister tries again
+CACHED_STATEMENTS = 128  # more than there are
+
+
+def prepare_file(path: str) -> None:
+    """See that `path` is a file we may write, made private if it is new.
+
+    It is created here and not by SQLite, so that it is never readable by others, not even for
+    a moment. The log and its index get the same mode from SQLite. A file that exists is not
+    opened: closing it would drop the locks that SQLite may hold on it in this process.
+    """
+    folder = os.path.dirname(path)
+    if os.path.isdir(path):
+        raise unavailable("the path is a directory", path, "Name a file inside it.")
+    if not os.path.isdir(folder):
+        raise unavailable("the folder of the database does not exist", path, f"Make {folder}.")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise system_error(error, path) from error
+    for name, wanted in ((path, os.R_OK | os.W_OK), (folder, os.W_OK | os.X_OK)):
+        if not os.access(name, wanted):  # SQLite would open it for reading and say so much later
+            hint = f"Give this user the right to write {name}, or choose another place."
+            raise unavailable("the database or its folder is read-only", path, hint)
+
+
+def connect(path: str, durability: Durability, vfs: str | None) -> sqlite3.Connection:
+    """A connection to a headrace database of the newest schema."""
+    with Translating(path):
+        connection = sqlite3.connect(
+            uri(path, mode="rw", **({} if vfs is None else {"vfs": vfs})),
+            uri=True,
+            timeout=BUSY,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
+        )
+    try:
+        with Translating(path):
+            version = schema_version(connection, path)
+            _set_up(connection, path, durability)
+            if version < sql.SCHEMA_VERSION:
+                from persistence.migrations import migrate  # sqlite-utils takes 0.1 s to import
+
+                migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def uri(path: str, **parameters: str) -> str:
+    return f"file:{quote(path)}?{urlencode(parameters)}"
+
+
+def schema_version(connection: sqlite3.Connection, path: str) -> int:
+    """The version of the file's schema, 0 for an empty file; changes nothing.
+
+    Raises StoreCorrupt if the file is not headrace's, StoreNewer if it is of a newer one.
+    """
+    (whose,) = connection.execute(sql.WHOSE).fetchone()
+    (version,) = connection.execute(sql.VERSION).fetchone()
+    (tables,) = connection.execute(sql.TABLES).fetchone()
+    if whose == version == tables == 0:
+        return 0
+    if whose != sql.APPLICATION_ID:
+        raise StoreCorrupt(
+            "the file is a database of another program",
+            field="path",
+            received=path,
+            hint="Name another file: headrace makes its own.",
+        )
+    if version > sql.SCHEMA_VERSION:
+        raise StoreNewer(
+            f"the database has schema {version}, this headrace knows up to {sql.SCHEMA_VERSION}",
+            field="path",
+            received=path,
+            allowed=f"up to schema {sql.SCHEMA_VERSION}",
+            hint="Update headrace to the version that wrote the file, or a newer one.",
+        )
+    return int(version)
+
+
+def _set_up(connection: sqlite3.Connection, path: str, durability: Durability) -> None:
+    (mode,) = connection.execute(sql.USE_WAL).fetchone()
+    if mode != "wal":
+        hint = "Keep the database on a local disk."
+        raise unavailable("the file system cannot hold a write-ahead log", path, hint)
+    for pragma in (*sql.SETTINGS, *(sql.SYNCED if durability == "synced" else sql.UNSYNCED)):
+        connection.execute(pragma)

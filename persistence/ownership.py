@@ -1,0 +1,129 @@
+"""One owner a database file, over all processes and inside each.
+
+The owner holds a lock on `<database>.lock` and writes its process id into it. The file stays
+when the owner goes: to delete it would let two processes lock two files of one name. POSIX
+locks belong to a process, and closing any descriptor of a file drops them all; so a second
+opening in the same process is recognised before the lock file is touched.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Hashable
+
+from persistence.failures import system_error
+from scheduler.domain.errors import StoreLocked
+
+_guard = threading.Lock()
+_owned: dict[Hashable, int] = {}  # file: the process that put it here, which a fork is not
+
+
+def lock_path(path: str) -> str:
+    return path + ".lock"
+
+
+class Ownership:
+    """The right to write one database file, until `release`."""
+
+    def __init__(self, path: str) -> None:
+        """Take it, for the existing file `path`. Raises StoreLocked or StoreUnavailable."""
+        with _guard:
+            names = _names(path)
+            if any(_owned.get(name) == os.getpid() for name in names):
+                raise _locked(path, os.getpid())
+            try:
+                self._descriptor: int | None = _lock(path)
+            except OSError as error:
+                raise system_error(error, lock_path(path)) from error
+            self._names = names
+            _owned.update(dict.fromkeys(names, os.getpid()))
+
+    def release(self) -> None:
+        """Give it up; may be called twice."""
+        with _guard:
+            if self._descriptor is None:
+                return
+            os.close(self._descriptor)
+            self._descriptor = None
+            for name in self._names:
+                _owned.pop(name, None)
+
+
+def owner_of(path: str) -> int | None:
+    """The process that owns the file, if one does. Disturbs nobody."""
+    with _guard:
+        if any(_owned.get(name) == os.getpid() for name in _names(path)):
+            return os.getpid()
+        try:
+            descriptor = os.open(lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            pid = _pid_in(descriptor)
+            return pid if pid is not None and _lives(pid) and _is_locked(descriptor) else None
+        finally:
+            os.close(descriptor)
+
+
+def _names(path: str) -> tuple[Hashable, ...]:
+    """A file is known by its name and by its inode: either may have changed hands."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return (path,)
+    return (path, (facts.st_dev, facts.st_ino))
+
+
+def _lock(path: str) -> int:
+    descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except (BlockingIOError, PermissionError) as error:  # POSIX allows either when it is held
+        pid = _pid_in(descriptor)
+        os.close(descriptor)
+        raise _locked(path, pid) from error
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _pid_in(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it lives, and is somebody else's
+        return True
+    return True
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def _locked(path: str, pid: int | None) -> StoreLocked:
+    here = pid == os.getpid()
+    who = "this process" if here else "another process" if pid is None else f"process {pid}"
+    return StoreLocked(
+        f"the database is in use by {who}",
+        pid=pid,
+        field="path",
+        received=path,
+        hint="Share the scheduler that has it open, or close that one first."
+        if here
+        else "Connect to the scheduler that runs there, or stop that process first.",
+    )

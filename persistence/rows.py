@@ -1,0 +1,82 @@
+"""Tasks as rows and rows as tasks.
+
+A row holds the fields of `Task` in their order (see there), so neither way names any of them.
+What a row cannot hold, the edges, is read beside it and comes back in rising order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import astuple
+
+from scheduler.domain.errors import StoreCorrupt
+from scheduler.domain.task import ASKED_COLUMNS, COLUMNS, Status, Task
+
+Row = tuple[Any, ...]
+EdgeRow = tuple[int, int, int]  # task, prerequisite, must_succeed
+EdgesOf = dict[int, tuple[tuple[int, ...], tuple[int, ...]]]  # task: requires, follows
+
+_ASKED, _WIDTH = len(ASKED_COLUMNS), len(COLUMNS)
+_STATUS = COLUMNS.index("status")
+_STATUSES = {str(status): status for status in Status}
+_NO_EDGES: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+
+
+def whole_row(task: Task, sequence: int) -> Row:
+    """For PUT_TASK."""
+    return (*astuple(task)[:_WIDTH], sequence)
+
+
+def moved_row(task: Task, sequence: int) -> Row:
+    """For MOVE_TASK."""
+    return (*astuple(task)[_ASKED:_WIDTH], sequence, task.number)
+
+
+def touched_row(task: Task) -> Row:
+    """For TOUCH_TASK."""
+    return (*astuple(task)[_ASKED:_WIDTH], task.number)
+
+
+def edge_rows(task: Task) -> list[EdgeRow]:
+    """For PUT_EDGE. Of two edges to one prerequisite the one that must succeed comes last."""
+    number = task.number
+    rows = [(number, prerequisite, 0) for prerequisite in task.follows]
+    rows += [(number, prerequisite, 1) for prerequisite in task.requires]
+    return rows
+
+
+def edges_of(rows: Iterable[EdgeRow]) -> EdgesOf:
+    """Edges gathered by task."""
+    lists: dict[int, tuple[list[int], list[int]]] = {}
+    for number, prerequisite, must_succeed in rows:
+        edges = lists.get(number)
+        if edges is None:
+            edges = lists[number] = ([], [])
+        edges[0 if must_succeed else 1].append(prerequisite)
+    return {number: (tuple(needs), tuple(after)) for number, (needs, after) in lists.items()}
+
+
+def tasks_of(rows: Iterable[Row], edges: EdgesOf) -> list[Task]:
+    """The tasks that rows in the order of COLUMNS stand for."""
+    statuses, none = _STATUSES, _NO_EDGES
+    at, after = _STATUS, _STATUS + 1
+    try:
+        return [
+            # mypy counts each star as at least one value more than there is room for.
+            Task(*row[:at], statuses[row[at]], *row[after:], *edges.get(row[0], none))  # type: ignore[call-arg]
+            for row in rows
+        ]
+    except KeyError as unknown:
+        raise StoreCorrupt(
+            "a task in the database has a status that does not exist",
+            received=str(unknown.args[0])[:80],
+            allowed=", ".join(Status),
+            hint="Run `headrace doctor` on the file, then restore a backup.",
+        ) from None
+
+
+def status_of(text: str) -> Status:
+    """A status as it stands in a row."""
+    return _STATUSES[text]

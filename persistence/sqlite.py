@@ -1,0 +1,201 @@
+"""The store on disk: one SQLite file in WAL mode, one connection, one owner.
+
+Hears from the persister alone. The connection may be used from any thread, by one at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from persistence import statements as sql
+from persistence.failures import Translating
+from persistence.filesystem import refuse_network
+from persistence.opening import Durability, connect, prepare_file
+from persistence.ownership import Ownership
+from persistence.pruning import prune
+from persistence.rows import Row, edges_of, status_of, tasks_of
+from persistence.store import (
+    PAGE_EXAMINES,
+    Batch,
+    Duration,
+    Edge,
+    Filter,
+    Loaded,
+    Pruned,
+    StorePage,
+)
+from persistence.wal import WalGauge
+from persistence.writing import write_batch
+from scheduler.domain.errors import StoreError
+from scheduler.domain.ids import LARGEST
+from scheduler.domain.task import UNFINISHED, Attempt, Status, Task
+from scheduler.domain.views import Change
+
+
+def open_sqlite(
+    path: str, *, durability: Durability = "synced", vfs: str | None = None
+) -> SQLiteStore:
+    """Open a database file, made if it is not there, and become its owner.
+
+    `vfs` names the SQLite file layer to use, for tests. Raises StoreUnavailable, StoreLocked,
+    StoreCorrupt, StoreNewer.
+    """
+    path = os.path.realpath(path)
+    refuse_network(path)
+    prepare_file(path)
+    ownership = Ownership(path)
+    try:
+        return SQLiteStore(path, connect(path, durability, vfs), ownership)
+    except BaseException:
+        ownership.release()
+        raise
+
+
+class SQLiteStore:
+    """Implements Store; see there for what each method promises."""
+
+    def __init__(self, path: str, connection: sqlite3.Connection, ownership: Ownership) -> None:
+        self._path = path
+        self._connection = connection
+        self._ownership = ownership
+        self._wal = WalGauge(path)
+        self._translating = Translating(path)
+        self._committing = Translating(path, outcome="unknown")
+
+    @property
+    def location(self) -> str:
+        return self._path
+
+    # ------------------------------------------------------------- writing
+
+    def write(self, batch: Batch) -> Iterator[None]:
+        with self._translating:
+            yield from write_batch(self._connection, batch)
+
+    def commit(self) -> None:
+        with self._committing:
+            self._connection.execute(sql.COMMIT)
+
+    def rollback(self) -> None:
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute(sql.ROLLBACK)
+
+    def prune(self, created_before: int, finished_before: float, after: int, limit: int) -> Pruned:
+        try:
+            with self._translating:
+                return prune(self._connection, created_before, finished_before, after, limit)
+        except StoreError:
+            self.rollback()
+            raise
+
+    def wal_pages(self) -> int:
+        return self._wal.pages()
+
+    def checkpoint(self) -> None:
+        with self._translating:
+            _busy, _frames, copied = self._connection.execute(sql.CHECKPOINT).fetchone()
+        self._wal.copied(copied)
+
+    def close(self) -> None:
+        self.rollback()
+        with suppress(StoreError, sqlite3.Error):
+            self.checkpoint()
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        self._wal.close()
+        self._ownership.release()
+
+    # ------------------------------------------------------------- loading
+
+    def load(self) -> Loaded:
+        with self._translating:
+            execute = self._connection.execute
+            edges = edges_of(execute(sql.UNFINISHED_EDGES))
+            tasks = tasks_of(execute(sql.UNFINISHED_TASKS), edges)
+            lanes = execute(sql.LANES).fetchall()
+            counters: dict[str, int] = dict(execute(sql.COUNTERS))
+            (largest,) = execute(sql.LARGEST).fetchone()
+        unfinished = {task.number for task in tasks}
+        ends = {end for needs, after in edges.values() for end in chain(needs, after)}
+        return Loaded(
+            tasks=tasks,
+            outside=self.statuses(ends - unfinished),
+            durations={lane: Duration(mean, count) for lane, mean, count, _ in lanes if count},
+            paused={lane for lane, _, _, paused in lanes if paused},
+            counts={status: counters.get(status, 0) for status in Status},
+            sequence=counters["sequence"],
+            largest=largest or 0,
+            pruned_sequence=counters["pruned_sequence"],
+        )
+
+    # ------------------------------------------------------------- looking up
+
+    def statuses(self, numbers: Collection[int]) -> dict[int, Status]:
+        rows = self._read(sql.STATUSES, _json(numbers))
+        return {number: status_of(status) for number, status in rows}
+
+    def tasks(self, numbers: Collection[int]) -> dict[int, Task]:
+        tasks = self._with_edges(self._read(sql.TASKS, _json(numbers)))
+        return {task.number: task for task in tasks}
+
+    def results(self, numbers: Collection[int]) -> dict[int, str]:
+        return dict(self._read(sql.RESULTS, _json(numbers)))
+
+    def by_keys(self, keys: Collection[str]) -> dict[str, Task]:
+        tasks = self._with_edges(self._read(sql.BY_KEYS, _json(keys)))
+        return {task.key: task for task in tasks if task.key is not None}
+
+    def fallen_with(self, root: int) -> list[Task]:
+        return self._with_edges(self._read(sql.FALLEN, root))
+
+    def dependents(self, number: int) -> list[Edge]:
+        rows = self._read(sql.DEPENDENTS, number)
+        return [Edge(task, prerequisite, bool(must)) for task, prerequisite, must in rows]
+
+    def attempts(self, number: int) -> list[Attempt]:
+        return [Attempt(*row) for row in self._read(sql.ATTEMPTS, number)]
+
+    def changes(self, since: int, limit: int) -> list[Change]:
+        rows = self._read(sql.CHANGES, since, limit)
+        tasks = self._with_edges([row[1:] for row in rows])
+        return [Change(row[0], task) for row, task in zip(rows, tasks, strict=True)]
+
+    def page(self, where: Filter, below: int | None, limit: int) -> StorePage:
+        statuses = where.statuses
+        if statuses is not None and statuses <= UNFINISHED:
+            select, select_last = sql.UNFINISHED_PAGE, sql.UNFINISHED_LAST
+        else:
+            select, select_last = sql.PAGE, sql.PAGE_LAST
+        window = (LARGEST if below is None else below - 1, PAGE_EXAMINES)
+        wanted = None if statuses is None else _json(statuses)
+        columns = (wanted, where.source, where.agent_type, where.group)
+        found = [number for (number,) in self._read(select, *window, *columns, limit + 1)]
+        if len(found) > limit:
+            found, last = found[:limit], found[limit - 1]
+        else:
+            last = next((number for (number,) in self._read(select_last, *window)), None)
+        tasks = self.tasks(found)
+        return StorePage(tuple(tasks[number] for number in found), last, last is not None)
+
+    def _read(self, statement: str, *values: Any) -> list[Row]:
+        with self._translating:
+            return self._connection.execute(statement, values).fetchall()
+
+    def _with_edges(self, rows: list[Row]) -> list[Task]:
+        """Tasks of rows that begin with the number."""
+        if not rows:
+            return []
+        edges = self._read(sql.EDGES, _json([row[0] for row in rows]))
+        return tasks_of(rows, edges_of(edges))
+
+
+def _json(values: Iterable[Any]) -> str:
+    return msgspec.json.encode(list(values)).decode()

@@ -1,0 +1,180 @@
+# ruff: noqa: S608 - composed of names of this project only, once, at import
+"""Every SQL statement that the store and the doctor run; the schema itself is in `migrations`.
+
+Columns are named after the fields of `Task`, but for `number`, which is SQLite's `id`. Lists of
+ids travel as one JSON text (`json_each`), so no statement has a limit on their number. The plan
+of each statement is pinned down by tests/persistence/test_plans.py.
+"""
+
+from __future__ import annotations
+
+from scheduler.domain.task import ASKED_COLUMNS, COLUMNS, STATE_COLUMNS, UNFINISHED
+
+APPLICATION_ID = 0x68647263  # "hdrc", in the header of every file
+SCHEMA_VERSION = 1
+
+
+def _names(fields: tuple[str, ...]) -> list[str]:
+    return ['"group"' if name == "group" else "id" if name == "number" else name for name in fields]
+
+
+_ALL = ", ".join(_names(COLUMNS))
+_OF_T = ", ".join(f"t.{name}" for name in _names(COLUMNS))
+_STATE = ", ".join(f"{name} = ?" for name in _names(STATE_COLUMNS))
+_PLACES = ", ".join("?" * (len(COLUMNS) + 1))
+_REPLACED = ", ".join(
+    f"{name} = excluded.{name}"
+    for name in (*_names(ASKED_COLUMNS)[1:], *_names(STATE_COLUMNS), "sequence")
+)
+
+# Word for word the condition of the partial index tasks_unfinished: else it is not used.
+_OPEN = ", ".join(f"'{status}'" for status in sorted(UNFINISHED))
+OPEN = f"status IN ({_OPEN})"
+_OPEN_TASKS = f"tasks AS t INDEXED BY tasks_unfinished WHERE t.status IN ({_OPEN})"
+_OPEN_EDGES = f"""
+    FROM tasks AS t INDEXED BY tasks_unfinished
+    CROSS JOIN edges AS e ON e.task = t.id
+    LEFT JOIN tasks AS p ON p.id = e.prerequisite
+    WHERE t.status IN ({_OPEN})"""
+_GIVEN = "(SELECT value FROM json_each(?))"
+
+# ------------------------------------------------------------- transactions and the file
+
+BEGIN = "BEGIN IMMEDIATE"
+BEGIN_READING = "BEGIN"
+COMMIT = "COMMIT"
+ROLLBACK = "ROLLBACK"
+CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"  # the log is overwritten then, cheaper than regrown
+WHOSE = "PRAGMA application_id"
+VERSION = "PRAGMA user_version"
+MARK = f"PRAGMA application_id = {APPLICATION_ID}"
+MARK_VERSION = f"PRAGMA user_version = {SCHEMA_VERSION}"
+TABLES = "SELECT count(*) FROM sqlite_master"
+USE_WAL = "PRAGMA journal_mode = WAL"
+SYNCED = ("PRAGMA synchronous = FULL", "PRAGMA fullfsync = ON")  # the second matters on macOS
+UNSYNCED = ("PRAGMA synchronous = NORMAL",)
+SETTINGS = (
+    "PRAGMA foreign_keys = OFF",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -16000",  # KiB
+    "PRAGMA wal_autocheckpoint = 0",  # the persister says when
+)
+
+# ------------------------------------------------------------- writing
+
+# An insert may repeat one whose commit failed with an unknown outcome: it replaces the row.
+PUT_TASK = f"""
+    INSERT INTO tasks ({_ALL}, sequence) VALUES ({_PLACES})
+    ON CONFLICT (id) DO UPDATE SET {_REPLACED}"""
+MOVE_TASK = f"UPDATE tasks SET {_STATE}, sequence = ? WHERE id = ?"
+TOUCH_TASK = f"UPDATE tasks SET {_STATE} WHERE id = ?"
+PUT_EDGE = "INSERT OR REPLACE INTO edges (task, prerequisite, must_succeed) VALUES (?, ?, ?)"
+DROP_EDGES = "DELETE FROM edges WHERE task = ?"
+PUT_ATTEMPT = """
+    INSERT INTO attempts (task, attempt, holder, started_s, ended_s, outcome, error)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+PUT_DURATION = """
+    INSERT INTO lanes (agent_type, mean_seconds, count) VALUES (?, ?, ?)
+    ON CONFLICT (agent_type) DO UPDATE SET
+        mean_seconds = excluded.mean_seconds, count = excluded.count"""
+PUT_PAUSED = """
+    INSERT INTO lanes (agent_type, paused) VALUES (?, ?)
+    ON CONFLICT (agent_type) DO UPDATE SET paused = excluded.paused"""
+PUT_COUNTER = "INSERT OR REPLACE INTO counters (name, value) VALUES (?, ?)"
+
+# ------------------------------------------------------------- loading
+
+UNFINISHED_TASKS = f"SELECT {_OF_T} FROM {_OPEN_TASKS} ORDER BY t.id"
+UNFINISHED_EDGES = f"""
+    SELECT e.task, e.prerequisite, e.must_succeed
+    FROM tasks AS t INDEXED BY tasks_unfinished CROSS JOIN edges AS e ON e.task = t.id
+    WHERE t.status IN ({_OPEN}) ORDER BY t.id, e.prerequisite"""
+LANES = "SELECT agent_type, mean_seconds, count, paused FROM lanes"
+COUNTERS = "SELECT name, value FROM counters"
+LARGEST = "SELECT max(id) FROM tasks"
+
+# ------------------------------------------------------------- looking up
+
+STATUSES = f"SELECT id, status FROM tasks WHERE id IN {_GIVEN}"
+TASKS = f"SELECT {_ALL} FROM tasks WHERE id IN {_GIVEN} ORDER BY id"
+RESULTS = f"SELECT id, result_json FROM tasks WHERE id IN {_GIVEN} AND result_json IS NOT NULL"
+BY_KEYS = f"SELECT {_ALL} FROM tasks WHERE key IN {_GIVEN}"
+EDGES = f"""
+    SELECT task, prerequisite, must_succeed FROM edges
+    WHERE task IN {_GIVEN} ORDER BY task, prerequisite"""
+DEPENDENTS = """
+    SELECT task, prerequisite, must_succeed FROM edges WHERE prerequisite = ? ORDER BY task"""
+FALLEN = f"""
+    WITH RECURSIVE fallen (id) AS (
+        SELECT ?1
+        UNION
+        SELECT e.task FROM fallen AS f
+        CROSS JOIN edges AS e ON e.prerequisite = f.id
+        CROSS JOIN tasks AS t ON t.id = e.task
+        WHERE t.cause_number = ?1 AND t.status = 'cancelled'
+    )
+    SELECT {_ALL} FROM tasks WHERE id IN (SELECT id FROM fallen) AND id <> ?1 ORDER BY id"""
+ATTEMPTS = """
+    SELECT task, attempt, holder, started_s, ended_s, outcome, error
+    FROM attempts WHERE task = ? ORDER BY id"""
+CHANGES = f"SELECT sequence, {_ALL} FROM tasks WHERE sequence > ? ORDER BY sequence LIMIT ?"
+
+# ------------------------------------------------------------- pages
+
+
+def _page(window: str) -> str:
+    """The ids that pass a filter, out of the first ?2 rows numbered up to ?1."""
+    return f"""
+    SELECT id FROM (
+        SELECT id, status, source, agent_type, "group" FROM {window} id <= ?1
+        ORDER BY id DESC LIMIT ?2
+    )
+    WHERE (?3 IS NULL OR status IN (SELECT value FROM json_each(?3)))
+        AND (?4 IS NULL OR source = ?4)
+        AND (?5 IS NULL OR agent_type = ?5)
+        AND (?6 IS NULL OR "group" = ?6)
+    LIMIT ?7"""
+
+
+def _last(window: str) -> str:
+    """The last id of that many rows, if there are so many."""
+    return f"SELECT id FROM {window} id <= ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2 - 1"
+
+
+_ANY = "tasks WHERE"
+_UNFINISHED = f"tasks INDEXED BY tasks_unfinished WHERE {OPEN} AND"
+PAGE, PAGE_LAST = _page(_ANY), _last(_ANY)
+UNFINISHED_PAGE, UNFINISHED_LAST = _page(_UNFINISHED), _last(_UNFINISHED)
+
+# ------------------------------------------------------------- pruning
+
+EXAMINE = """
+    SELECT id, status, finished_s, sequence FROM tasks
+    WHERE id > ? AND id < ? ORDER BY id LIMIT ?"""
+NEEDED = f"""
+    SELECT e.prerequisite FROM edges AS e CROSS JOIN tasks AS t ON t.id = e.task
+    WHERE e.prerequisite IN {_GIVEN} AND t.status IN ({_OPEN})"""
+DROP_TASKS = f"DELETE FROM tasks WHERE id IN {_GIVEN}"
+DROP_EDGES_OF = f"DELETE FROM edges WHERE task IN {_GIVEN}"
+DROP_ATTEMPTS_OF = f"DELETE FROM attempts WHERE task IN {_GIVEN}"
+LOWER_COUNTER = "UPDATE counters SET value = value - ? WHERE name = ?"
+RAISE_PRUNED = "UPDATE counters SET value = max(value, ?) WHERE name = 'pruned_sequence'"
+
+# ------------------------------------------------------------- the doctor (reads everything)
+
+INTEGRITY = "PRAGMA integrity_check(10)"
+COUNTED = "SELECT status, count(*) FROM tasks GROUP BY status"
+ORPHANED_EDGES = "SELECT task FROM edges WHERE task NOT IN (SELECT id FROM tasks)"
+WAITING_FOR_NOBODY = f"SELECT t.id {_OPEN_EDGES} AND p.id IS NULL"
+BLOCKED_BY_NOTHING = f"""
+    SELECT t.id FROM {_OPEN_TASKS} AND t.status = 'blocked' AND NOT EXISTS (
+        SELECT 1 FROM edges AS e CROSS JOIN tasks AS p ON p.id = e.prerequisite
+        WHERE e.task = t.id AND p.status IN ({_OPEN}))"""
+STARTED_TOO_EARLY = f"""
+    SELECT t.id {_OPEN_EDGES} AND t.status <> 'blocked'
+        AND (p.status IN ({_OPEN}) OR (e.must_succeed AND p.status IN ('failed', 'cancelled')))"""
+HELD_BY_NOBODY = f"""
+    SELECT t.id FROM {_OPEN_TASKS} AND t.status = 'running'
+        AND (t.holder IS NULL OR t.token IS NULL OR t.lease_expires_s IS NULL)"""
+OPEN_EDGES = f"SELECT t.id, p.id {_OPEN_EDGES} AND p.status IN ({_OPEN})"
