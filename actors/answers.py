@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from actors import messages as m
 from actors import refusals
@@ -22,22 +22,26 @@ NOTHING = Batch()
 class Answers:
     """See the module. Knows who waits for which task to finish, and for anything to change."""
 
-    def __init__(self, records: Records, store: Store) -> None:
+    def __init__(self, records: Records, store: Store, unsaved: Callable[[], int]) -> None:
         self._records = records
         self._store = store
+        self._unsaved = unsaved
         self._watching = Watching()
 
     def saved(
         self, batch: Batch, waiting: Sequence[Pending], newer: Batch, now: float
     ) -> list[Post]:
         """A batch is saved: serve those who waited for it; `newer` is what is not saved yet."""
-        reading = Reading(self._records, self._store, newer)
+        reading = self._reading(newer)
         posts: list[Post] = []
         for pending in waiting:
             posts += self._serve(pending.what, reading, now)
         if batch.sequences:
             self._notify(batch, reading)
         return posts
+
+    def _reading(self, newer: Batch) -> Reading:
+        return Reading(self._records, self._store, newer, self._unsaved)
 
     def from_memory(self, what: Item, now: float) -> list[Post] | None:
         """Serve what needs no disk; None if it does."""
@@ -52,12 +56,12 @@ class Answers:
                 pass
             case _:
                 return None
-        return self._serve(what, Reading(self._records, self._store, NOTHING), now)
+        return self._serve(what, self._reading(NOTHING), now)
 
     def as_far_as_saved(self, what: Item, now: float) -> list[Post] | None:
         """While the store cannot be written: what a reader may hear all the same."""
         if isinstance(what, m.Get | m.GetDetails | m.ListTasks | m.GetQueueStatus):
-            return self._serve(what, Reading(self._records, self._store, NOTHING), now)
+            return self._serve(what, self._reading(NOTHING), now)
         return None
 
     def _serve(self, what: Item, reading: Reading, now: float) -> list[Post]:
@@ -129,12 +133,12 @@ class Answers:
     def take_ended(self, newer: Batch, now: float) -> None:
         """Serve those who have waited long enough with what there is."""
         for watcher in self._watching.take_ended(now):
-            self._answer_ended(watcher, Reading(self._records, self._store, newer))
+            self._answer_ended(watcher, self._reading(newer))
 
     def close(self, newer: Batch) -> None:
         """Serve everyone who waits with what there is."""
         for watcher in self._watching.take_all():
-            self._answer_ended(watcher, Reading(self._records, self._store, newer))
+            self._answer_ended(watcher, self._reading(newer))
 
     def _answer_ended(self, watcher: m.Wait | m.ReadChanges, reading: Reading) -> None:
         if isinstance(watcher, m.ReadChanges):

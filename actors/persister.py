@@ -55,7 +55,7 @@ class Persister:
         self._in_flight: Batch | None = None
         self._waiting_in_flight: list[Pending] = []
         self._store_is_busy = False
-        self._answers = Answers(self.records, store)
+        self._answers = Answers(self.records, store, lambda: self.unsaved)
         self._commit_cost = 0.0
         self._write_at = inf
         self._down_since: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from scheduler.domain import ids
 from scheduler.domain.errors import PrerequisiteFailed, UnknownPrerequisite, UnknownTask
@@ -11,7 +11,7 @@ from scheduler.domain.task import Status, Task
 Known = Mapping[int, Status | None]  # None: no such task
 
 
-def unknown(tasks: Iterable[Task], open_: Collection[int], known: Known) -> tuple[int, ...]:
+def unknown(tasks: Iterable[Task], open_: Container[int], known: Known) -> tuple[int, ...]:
     """Prerequisites and parents neither among the open tasks, nor in the batch, nor known."""
     linked = [task for task in tasks if task.requires or task.follows or task.parent is not None]
     if not linked:
@@ -28,7 +28,7 @@ def unknown(tasks: Iterable[Task], open_: Collection[int], known: Known) -> tupl
     return tuple(missing)
 
 
-def check(task: Task, open_: Collection[int], known: Known) -> None:
+def check(task: Task, open_: Container[int], known: Known) -> None:
     """Refuse a task whose prerequisite or parent does not exist, or cannot succeed any more."""
     for number in task.requires:
         check_one(number, open_, known, must_succeed=True)
@@ -45,7 +45,7 @@ def check(task: Task, open_: Collection[int], known: Known) -> None:
         )
 
 
-def check_one(number: int, open_: Collection[int], known: Known, *, must_succeed: bool) -> None:
+def check_one(number: int, open_: Container[int], known: Known, *, must_succeed: bool) -> None:
     """The same for one prerequisite; one that is neither open nor known was in the batch."""
     if number in open_ or number not in known:
         return

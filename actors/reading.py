@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, assert_never
 
 from msgspec.structs import replace
@@ -30,12 +30,19 @@ from scheduler.domain.views import (
 
 
 class Reading:
-    """One look at what is saved. `newer` holds the changes that are not."""
+    """One look at what is saved.
 
-    def __init__(self, records: Records, store: Store, newer: Batch) -> None:
+    `newer` holds the changes that are not, as far as they must be looked past; `unsaved()`
+    counts all of them.
+    """
+
+    def __init__(
+        self, records: Records, store: Store, newer: Batch, unsaved: Callable[[], int]
+    ) -> None:
         self._records = records
         self._store = store
         self._newer = newer
+        self._unsaved = unsaved
 
     def tasks(self, numbers: Iterable[int]) -> dict[int, Task]:
         """Those of the tasks that are on record, as saved."""
@@ -94,7 +101,7 @@ class Reading:
             oldest_pending=records.oldest_pending,
             max_depth=records.max_depth,
             paused=tuple(sorted(records.paused)),
-            unsaved=len(self._newer),
+            unsaved=self._unsaved(),
             sequence=records.sequence,
             database=self._store.location,
         )

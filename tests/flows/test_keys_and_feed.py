@@ -191,14 +191,16 @@ async def test_learned_durations_serve_later_tasks(scheduler: Scheduler) -> None
 async def test_a_closed_scheduler_says_so() -> None:
     """Waiting claims are answered empty, later calls are refused."""
     claims: list[object] = ["nothing yet"]
-    async with trio.open_nursery() as nursery:
-        async with open_scheduler(wall_clock=virtual_wall) as scheduler:
 
-            async def waiter() -> None:
-                claims[0] = await scheduler.claim("w", wait=3600)
+    async def waiter(scheduler: Scheduler) -> None:
+        claims[0] = await scheduler.claim("w", wait=3600)
 
-            nursery.start_soon(waiter)
-            await trio.testing.wait_all_tasks_blocked()
+    async with (
+        trio.open_nursery() as nursery,
+        open_scheduler(wall_clock=virtual_wall) as scheduler,
+    ):
+        nursery.start_soon(waiter, scheduler)
+        await trio.testing.wait_all_tasks_blocked()
     assert claims == [[]]
     with pytest.raises(SchedulerClosed):
         await scheduler.enqueue("late")
@@ -208,7 +210,11 @@ async def test_a_closed_scheduler_says_so() -> None:
 
 async def test_an_error_in_the_block_leaves_it_unwrapped() -> None:
     """Not as a group of one."""
-    with pytest.raises(ZeroDivisionError):
+
+    async def stumble() -> None:
         async with open_scheduler(wall_clock=virtual_wall) as scheduler:
             await scheduler.enqueue("x")
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await stumble()

@@ -1,0 +1,113 @@
+"""What a file remembers when the scheduler is opened on it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from scheduler import Status, StoreLocked, TaskSpec, open_scheduler
+
+from .conftest import virtual_wall
+
+
+async def test_everything_unfinished_is_there_again(tmp_path: Path) -> None:
+    """Tasks, edges, order, results, durations and paused lanes survive a restart."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        first = TaskSpec("first", key="k", group="g", payload=[1])
+        second = TaskSpec("second", prerequisites=[first], agent_type="builder")
+        third = TaskSpec("third", run_after=[second], base_priority=9)
+        made = await scheduler.enqueue_many([first, second, third])
+        (claim,) = await scheduler.claim("w")
+        await trio.sleep(7)
+        await scheduler.complete(claim, {"made": "x"})
+        await scheduler.pause("reviewer")
+        before = await scheduler.queue_status()
+
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        after = await scheduler.queue_status()
+        assert after.counts == before.counts
+        assert (after.sequence, after.paused) == (before.sequence, ("reviewer",))
+        assert (await scheduler.enqueue("first", key="k", group="g", payload=[1])).existing
+        (claim,) = await scheduler.claim("w")
+        assert (claim.task.id, claim.results) == (made[1].id, {made[0].id: {"made": "x"}})
+        await scheduler.complete(claim)
+        (claim,) = await scheduler.claim("w")
+        assert claim.task.id == made[2].id
+        assert (await scheduler.enqueue("learned")).estimated_duration == pytest.approx(7)
+        assert (await scheduler.enqueue("later")).number > made[2].number
+
+
+async def test_a_lease_gets_its_full_time_after_a_restart(tmp_path: Path) -> None:
+    """A worker that goes on while the scheduler restarts keeps its task."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        await scheduler.enqueue("work")
+        (claim,) = await scheduler.claim("w", lease=60)
+    await trio.sleep(3600)
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        await trio.sleep(50)
+        assert await scheduler.claim("other") == []
+        ended = await scheduler.complete(claim)
+        assert ended.task.status is Status.COMPLETED
+
+
+async def test_a_lease_whose_worker_died_too_is_freed(tmp_path: Path) -> None:
+    """After that grace the task is another's."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        await scheduler.enqueue("work")
+        await scheduler.claim("w", lease=60)
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        (claim,) = await scheduler.claim("other", wait=120)
+        assert claim.task.attempt == 2
+
+
+async def test_one_process_opens_a_file_once(tmp_path: Path) -> None:
+    """A second scheduler on the same file is refused, also within one process."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path) as scheduler:
+        await scheduler.enqueue("x")
+        with pytest.raises(StoreLocked):
+            async with open_scheduler(path):
+                pass
+        await scheduler.enqueue("y")
+    async with open_scheduler(path) as scheduler:
+        assert (await scheduler.queue_status()).total_tasks == 2
+
+
+async def test_accepted_changes_are_written_behind(tmp_path: Path) -> None:
+    """In `accepted` mode answers do not wait; closing saves everything."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, durability="accepted", wall_clock=virtual_wall) as scheduler:
+        for n in range(50):
+            await scheduler.enqueue(f"task {n}")
+        assert (await scheduler.queue_status()).unsaved > 0
+        await scheduler.flush()
+        assert (await scheduler.queue_status()).unsaved == 0
+        for claim in await scheduler.claim("w", limit=10):
+            await scheduler.complete(claim)
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        counts = (await scheduler.queue_status()).counts
+        assert (counts[Status.READY], counts[Status.COMPLETED]) == (40, 10)
+
+
+async def test_what_was_retried_stays_open(tmp_path: Path) -> None:
+    """Re-opened tasks and added edges are on record like any other change."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        root = TaskSpec("root")
+        leaf = TaskSpec("leaf", prerequisites=[root])
+        made = await scheduler.enqueue_many([root, leaf])
+        await scheduler.cancel(made[0])
+        await scheduler.retry(made[0], cascade=True)
+        other = await scheduler.enqueue("other")
+        await scheduler.add_prerequisites(made[0], [other])
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        assert (await scheduler.get(made[0])).prerequisites == (other.id,)
+        for expected in (other, made[0], made[1]):
+            (claim,) = await scheduler.claim("w")
+            assert claim.task.id == expected.id
+            await scheduler.complete(claim)

@@ -1,0 +1,122 @@
+"""A store that fails: nothing is lost, nothing expires, and it heals by itself."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from persistence.memory import MemoryStore
+from scheduler import LeaseLost, Status, StoreUnavailable, TaskSpec, open_scheduler
+from tests.support.stores import FailingStore
+
+from .conftest import virtual_wall
+
+
+async def test_a_hiccup_only_delays_the_answer() -> None:
+    """An enqueue that meets a failing store is answered when the store has healed."""
+    store = FailingStore(MemoryStore())
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        store.failing = True
+        before = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.enqueue, "work")
+            await trio.sleep(3)
+            store.failing = False
+        assert 3 <= trio.current_time() - before <= 6
+        assert (await scheduler.queue_status()).total_tasks == 1
+
+
+async def test_a_long_outage_says_that_the_outcome_is_unknown() -> None:
+    """After ten seconds the caller hears store_unavailable; the change is saved later all the same."""
+    store = FailingStore(MemoryStore())
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        (claim,) = await scheduler.claim("w")
+        store.failing = True
+        with pytest.raises(StoreUnavailable) as caught:
+            await scheduler.complete(claim, "done")
+        assert caught.value.outcome == "unknown"
+        store.failing = False
+        (ended,) = await scheduler.wait([task])
+        assert (ended.status, ended.result) == (Status.COMPLETED, "done")
+
+
+async def test_reads_go_on_while_the_store_cannot_be_written() -> None:
+    """What is saved can be looked at."""
+    store = FailingStore(MemoryStore())
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.pause, "builder")
+            await trio.sleep(1)
+            assert (await scheduler.get(task)).id == task.id
+            assert len((await scheduler.list()).tasks) == 1
+            assert (await scheduler.queue_status()).total_tasks == 1
+            store.failing = False
+
+
+async def test_a_claim_with_an_unknown_outcome_goes_back() -> None:
+    """The caller got an error, so nobody works on the task: another gets it after the outage."""
+    store = FailingStore(MemoryStore())
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        await scheduler.enqueue("work")
+        store.failing = True
+        with pytest.raises(StoreUnavailable):
+            await scheduler.claim("unlucky")
+        store.failing = False
+        (claim,) = await scheduler.claim("lucky", wait=30)
+        assert claim.task.attempt == 1
+
+
+async def test_no_lease_expires_during_an_outage() -> None:
+    """When the store is back, every lease starts anew; then it expires as always."""
+    store = FailingStore(MemoryStore())
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        await scheduler.enqueue("work")
+        (claim,) = await scheduler.claim("w", lease=30)
+        store.failing = True
+        with pytest.raises(StoreUnavailable):
+            await scheduler.pause("builder")
+        await trio.sleep(600)
+        store.failing = False
+        await trio.sleep(20)
+        await scheduler.heartbeat(claim)
+        await trio.sleep(31)
+        with pytest.raises(LeaseLost):
+            await scheduler.complete(claim)
+
+
+async def test_the_gate_holds_enqueues_back_and_lets_completions_pass() -> None:
+    """While the store is down new work waits outside, and running work can still be reported."""
+    store = FailingStore(MemoryStore())
+    async with open_scheduler(
+        store=store, wall_clock=virtual_wall, admission_timeout=5
+    ) as scheduler:
+        await scheduler.enqueue("work")
+        (claim,) = await scheduler.claim("w")
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.complete, claim)
+            await trio.sleep(1)
+            with pytest.raises(Exception, match="too many changes") as caught:
+                await scheduler.enqueue("more")
+            assert getattr(caught.value, "code", None) == "overloaded"
+            store.failing = False
+        await scheduler.enqueue("more")
+
+
+async def test_unsaved_changes_are_reported_when_closing_fails() -> None:
+    """Leaving the block with a dead store raises instead of losing silently."""
+    store = FailingStore(MemoryStore())
+
+    async def lose() -> None:
+        async with open_scheduler(
+            store=store, durability="accepted", wall_clock=virtual_wall
+        ) as scheduler:
+            store.failing = True
+            await scheduler.enqueue_many([TaskSpec("a"), TaskSpec("b")])
+
+    with pytest.raises(StoreUnavailable) as caught:
+        await lose()
+    assert "2 changes could not be saved" in caught.value.message
