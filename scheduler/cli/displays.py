@@ -93,13 +93,12 @@ class PlainDisplay:
             self._failures += 1
             if self._failures <= SHOWN_FAILURES:
                 self.print(failure_line(event))
-        self.tick(tally)
 
     def tick(self, tally: Tally) -> None:
         percent = 100 * tally.finished / tally.total
         now = trio.current_time()
         moved = percent - self._shown_percent
-        if moved >= STEP or (percent == 100 and moved) or now - self._shown_at >= PAUSE:
+        if moved >= STEP or now - self._shown_at >= PAUSE:
             self._shown_percent, self._shown_at = percent, now
             self.print(f"{percent:3.0f} %  {progress_line(tally, now)}")
 
@@ -179,12 +178,11 @@ def print_summary(summary: Summary) -> None:
         counts.append(f"{summary.cancelled:,} cancelled")
     if summary.left:
         counts.append(f"{summary.left:,} left")
-    facts: dict[str, object] = {
-        f"{summary.tasks:,} tasks": ", ".join(counts),
-        "wall time": f"{duration(summary.seconds)}, {summary.tasks_per_second:.1f} tasks/s",
-    }
-    if summary.lower_bound_seconds is not None and summary.makespan_seconds:
-        facts["makespan"] = against_bound(summary.makespan_seconds, summary.lower_bound_seconds)
+    facts = {f"{summary.tasks:,} tasks": ", ".join(counts), "wall time": duration(summary.seconds)}
+    if summary.makespan_seconds:
+        facts["wall time"] += f", {summary.tasks_per_second:.1f} tasks/s"
+        if summary.lower_bound_seconds is not None:
+            facts["makespan"] = against_bound(summary.makespan_seconds, summary.lower_bound_seconds)
     print_facts(facts)
     _print_failures(summary)
     if summary.interrupted:

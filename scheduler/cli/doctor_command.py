@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from scheduler.cli import exit_codes
@@ -29,7 +27,7 @@ def doctor_command(database: str, as_json: bool) -> None:
     from persistence.inspection import inspect
 
     must_exist(database)
-    findings = inspect(Path(database))
+    findings = inspect(database)
     problems = sum(finding.severity == "problem" for finding in findings)
     if as_json:
         facts = [

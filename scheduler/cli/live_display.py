@@ -22,6 +22,7 @@ from scheduler.cli.summary import Opening, Summary
 from scheduler.cli.text import safe
 
 SHOWN_RUNNING = 8
+BAR_WIDTH = 60
 
 
 class LiveDisplay:
@@ -50,11 +51,17 @@ class LiveDisplay:
         print_summary(summary)
 
     def _picture(self, tally: Tally, now: float) -> Group:
-        running = Table.grid(padding=(0, 2))
-        longest = sorted(tally.running.items(), key=lambda job: job[1])
-        for ref, since in longest[:SHOWN_RUNNING]:
-            running.add_row(Text("  running"), Text(safe(ref)), Text(duration(now - since)))
+        rows = Table.grid(padding=(0, 2))
+        rows.add_column(no_wrap=True)
+        rows.add_column(no_wrap=True)
+        longest = sorted(tally.running.items(), key=lambda job: job[1].since)
+        for ref, job in longest[:SHOWN_RUNNING]:
+            rows.add_row(Text(f"  {duration(now - job.since):>8}"), Text(_title(ref, job.summary)))
         if len(longest) > SHOWN_RUNNING:
-            running.add_row(Text("  and"), Text(f"{len(longest) - SHOWN_RUNNING} more"), Text(""))
-        bar = ProgressBar(total=tally.total, completed=tally.finished, width=40)
-        return Group(bar, Text(progress_line(tally, now)), running)
+            rows.add_row(Text(""), Text(f"and {len(longest) - SHOWN_RUNNING} more"))
+        bar = ProgressBar(total=tally.total, completed=tally.finished, width=BAR_WIDTH)
+        return Group(bar, Text(""), Text(progress_line(tally, now)), rows)
+
+
+def _title(ref: str, summary: str) -> str:
+    return safe(summary if summary.startswith(ref) else f"{ref}: {summary}")

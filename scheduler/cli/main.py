@@ -80,21 +80,43 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code."""
     as_json = "--json" in arguments[: _end_of_options(arguments)]
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # never a StringIO here
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a real stream
     try:
-        code = headrace.main(arguments, prog_name="headrace", standalone_mode=False)
-        sys.stdout.flush()
-        return int(code or exit_codes.OK)
-    except click.ClickException as error:
-        return _usage(error, as_json)
-    except SchedulerError as error:
-        print_error(error.as_dict(), as_json=as_json)
-        return exit_codes.exit_code(error)
-    except (KeyboardInterrupt, click.Abort):
-        return exit_codes.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit
-        return exit_codes.BROKEN_PIPE
+        with headrace.make_context("headrace", arguments) as context:
+            headrace.invoke(context)
+            sys.stdout.flush()
+    except BaseException as error:
+        code = _answer(_first(error), as_json=as_json)
+        if code is None:
+            raise
+        return code
+    return exit_codes.OK
+
+
+def _first(error: BaseException) -> BaseException:
+    """Of errors that came together in Trio tasks, the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _answer(error: BaseException, *, as_json: bool) -> int | None:
+    """Tell the user what went wrong; the exit code, or None for a bug of ours."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            return _usage(error, as_json)
+        case SchedulerError():
+            print_error(error.as_dict(), as_json=as_json)
+            return exit_codes.exit_code(error)
+        case KeyboardInterrupt() | click.Abort():
+            return exit_codes.INTERRUPTED
+        case BrokenPipeError():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
+            return exit_codes.BROKEN_PIPE
+        case _:
+            return None
 
 
 def _end_of_options(arguments: list[str]) -> int:

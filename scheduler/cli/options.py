@@ -40,11 +40,14 @@ def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> dat
     if value.startswith("+") and (span := _seconds(value[1:])) is not None:
         return datetime.now(UTC) + timedelta(seconds=span)
     try:
-        return datetime.fromisoformat(value)  # a naive one is refused with the task
+        time = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(
             f"{value!r} is no time; write 2030-01-31T12:00:00Z, or +2h for from now"
         ) from None
+    if time.tzinfo is None:
+        raise click.BadParameter(f"{value!r} has no time zone; add Z for UTC, or one like +01:00")
+    return time
 
 
 def json_value(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:

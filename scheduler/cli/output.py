@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import click
 
 from scheduler.cli.text import safe, safe_lines
 
-ID_WIDTH = 13
+NARROW = 20  # characters of a column that gives way, unless it is the last
 
 
 def print_json(value: Any) -> None:
@@ -24,25 +24,43 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, wrap: bool = False
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    shorten: Collection[str] = (),
 ) -> None:
-    """Rows under a header. On a terminal the last column is shortened, or (`wrap`) wrapped."""
-    if not sys.stdout.isatty():
-        for line in (columns, *rows):
-            click.echo("\t".join(safe(str(cell)) for cell in line))
-        return
+    """Rows under a header. On a narrow terminal the columns in `shorten` give way.
+
+    Where there are none, the last column is wrapped.
+    """
+    cells = [[safe(str(cell)) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw_table(columns, cells, shorten)
+    else:
+        for line in (columns, *cells):
+            click.echo("\t".join(line))
+
+
+def _draw_table(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], shorten: Collection[str]
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    *firm, last = columns
-    for column in firm:
-        table.add_column(column, no_wrap=True, min_width=ID_WIDTH if column == "id" else None)
-    table.add_column(last, overflow="fold" if wrap else "ellipsis", no_wrap=not wrap)
-    for line in rows:
-        table.add_row(*(Text(safe(str(cell))) for cell in line))
+    for place, column in enumerate(columns):
+        last = place == len(columns) - 1
+        if column in shorten:
+            table.add_column(column, no_wrap=True, max_width=None if last else NARROW)
+        elif last and not shorten:
+            table.add_column(column, overflow="fold")
+        else:
+            widest = max((len(row[place]) for row in cells), default=0)
+            table.add_column(column, no_wrap=True, min_width=max(widest, len(column)))
+    for row in cells:
+        table.add_row(*map(Text, row))
     Console().print(table)
 
 

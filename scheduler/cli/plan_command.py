@@ -76,7 +76,6 @@ def _print_plan(plan: Plan) -> None:
     print_table(
         ("batch", "tasks", "ids"),
         [(number, len(batch), " ".join(batch)) for number, batch in enumerate(plan.batches, 1)],
-        wrap=True,
     )
     facts: dict[str, object] = {
         "tasks": sum(map(len, plan.batches)),

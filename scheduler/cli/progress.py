@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from scheduler.cli.runner import Event
 from scheduler.domain.task import Status, Task
 
 
+class Running(NamedTuple):
+    """A job in work."""
+
+    summary: str
+    since: float
+
+
 class Tally:
     """How far a workflow is. Times are seconds of one clock.
 
-    Counts include what was finished before the run began; the estimate of the time left goes
-    by the work done since.
+    Counts include what was finished before the run began. The estimate of the time left goes
+    by the work done since: seconds if those of every task are known (`timed`), else tasks.
     """
 
-    def __init__(self, tasks: Iterable[Task], now: float) -> None:
+    def __init__(self, tasks: Iterable[Task], *, timed: bool, now: float) -> None:
         self._started = now
         self._work_done = 0.0
-        self._open: dict[str, float] = {}  # estimates of unfinished tasks, by id
+        self._open: dict[str, float] = {}  # the work in unfinished tasks, by id
         self.counts = dict.fromkeys((Status.COMPLETED, Status.FAILED, Status.CANCELLED), 0)
-        self.running: dict[str, float] = {}  # when it was started, by ref
+        self.running: dict[str, Running] = {}  # by ref
         for task in tasks:
             if task.status.finished:
                 self.counts[task.status] += 1
             else:
-                self._open[task.id] = max(task.estimated_duration, 1e-3)
+                self._open[task.id] = max(task.estimated_duration, 1e-3) if timed else 1.0
         self.total = len(self._open) + self.finished
 
     @property
@@ -36,7 +44,7 @@ class Tally:
     def note(self, event: Event, now: float) -> None:
         """Take in what happened to a job."""
         if event.kind == "started":
-            self.running[event.job.ref] = now
+            self.running[event.job.ref] = Running(event.task.summary, now)
             return
         self.running.pop(event.job.ref, None)
         if event.task.status.finished and event.kind in ("completed", "failed"):
@@ -45,10 +53,10 @@ class Tally:
             self._end(fallen, Status.CANCELLED)
 
     def _end(self, task_id: str, status: Status) -> None:
-        estimate = self._open.pop(task_id, None)
-        if estimate is not None:  # else a task of somebody else fell with ours
+        work = self._open.pop(task_id, None)
+        if work is not None:  # else a task of somebody else fell with ours
             self.counts[status] += 1
-            self._work_done += estimate
+            self._work_done += work
 
     def seconds_left(self, now: float) -> float | None:
         """At the pace so far; None before the first task has ended."""

@@ -60,6 +60,7 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
             )
             for task in page.tasks
         ],
+        shorten=("agent_type", "summary"),
     )
     if page.has_more:
         click.echo(f"There are more: --cursor {page.cursor}", err=True)

@@ -105,7 +105,8 @@ class _Session:
     async def _work(self, scheduler: Scheduler, tasks: Mapping[str, Task]) -> None:
         """Run what is open, until it has ended or a signal comes."""
         open_tasks = {ref: task for ref, task in tasks.items() if not task.status.finished}
-        tally = Tally(tasks.values(), trio.current_time())
+        timed = all(task.estimated for task in self._workflow.tasks.values())
+        tally = Tally(tasks.values(), timed=timed, now=trio.current_time())
 
         def notify(event: Event) -> None:
             now = trio.current_time()

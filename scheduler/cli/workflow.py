@@ -83,8 +83,5 @@ def _cycle(path: Sequence[str], first: str, tasks: Mapping[str, WorkflowTask]) -
     return DependencyCycle(
         f"{tasks[first].place}: tasks wait for each other in a circle",
         path=circle,
-        field="prerequisites",
-        received=" → ".join([*circle, first][:20]),
-        allowed="each arrow reads: waits for",
-        hint="Take one of these prerequisites out.",
+        hint="Each waits for the next, the last for the first. Take out one of the prerequisites.",
     )

@@ -80,7 +80,6 @@ def unknown_name(place: str, what: str, given: str, known: Iterable[str]) -> Inv
     return InvalidWorkflow(
         f"there is no such {what}",
         place=place,
-        field=what,
         received=given[:200],
         allowed=shown,
         hint=f"Did you mean {near[0]}?" if near else None,

@@ -52,6 +52,11 @@ class WorkflowTask(msgspec.Struct, frozen=True):
         """All refs that must end before this task starts."""
         return tuple(dict.fromkeys(self.prerequisites + self.run_after))
 
+    @property
+    def estimated(self) -> bool:
+        """Whether the file tells how long it takes."""
+        return self.runtime_s is not None or "estimated_duration" in self.fields
+
 
 class At:
     """Turns an InvalidRequest of the domain into one that names the place in the file."""

@@ -1,0 +1,170 @@
+"""What a user types to work with the queue, and what comes back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Headrace
+
+pytestmark = pytest.mark.process
+
+
+def test_a_first_day_with_the_queue(headrace: Headrace) -> None:
+    """Through a pipe enqueue prints the id alone, lists are tab-separated under a header."""
+    build = headrace("enqueue", "Build the wheel", "--base-priority", "8").out.strip()
+    assert len(build) == 13
+    publish = headrace("enqueue", "Publish it", "--prerequisite", build).out.strip()
+
+    table = [line.split("\t") for line in headrace("list").lines]
+    assert table[0] == ["id", "status", "priority", "blocked_by", "agent_type", "summary"]
+    assert [(row[0], row[1], row[3], row[5]) for row in table[1:]] == [
+        (publish, "blocked", "1", "Publish it"),
+        (build, "ready", "0", "Build the wheel"),
+    ]
+
+    shown = headrace("get", publish).out
+    assert f"{build}  ready      Build the wheel" in shown
+    assert ["ready", "1"] in [line.split() for line in headrace("status").lines]
+    assert headrace("explain", publish).out.count(build) == 1
+    assert headrace("plan").lines[1:3] == [f"1\t1\t{build}", f"2\t1\t{publish}"]
+
+    assert headrace("cancel", build, "--dry-run").lines == [
+        f"{build} would be cancelled",
+        f"{publish} would be cancelled",
+    ]
+    headrace("cancel", build, "--reason", "superseded")
+    assert headrace("cancel", build, code=4).err.startswith("error [already_finished]: ")
+    assert headrace("retry", build, "--cascade").lines == [f"{build} ready", f"{publish} blocked"]
+
+
+def test_json_of_every_command(headrace: Headrace) -> None:
+    """Each command prints one JSON object with the field names of the MCP tools."""
+    asked = ["--agent-type", "builder", "--group", "g", "--estimated-duration", "2m"]
+    made = headrace("enqueue", "Build\nslowly", *asked, "--key", "k", "--json").json
+    assert set(made) == {
+        "task_id", "status", "calculated_priority", "dependency_depth", "existing"
+    }  # fmt: skip
+    again = headrace("enqueue", "Build\nslowly", *asked, "--key", "k", "--json").json
+    assert again == made | {"existing": True}
+    first = made["task_id"]
+    second = headrace(
+        "enqueue", "Test", "--run-after", first, "--payload", '{"a": [1]}', "--deadline", "+2h",
+        "--json", "--not-before", "2020-01-01T00:00:00+02:00", "--timeout", "90", "--summary", "T",
+        "--max-attempts", "2", "--source", "agent_planner", "--parent-id", first,
+    ).json["task_id"]  # fmt: skip
+
+    listed = headrace("list", "--group", "g", "--json").json
+    assert listed["has_more"] is False
+    assert (
+        listed["tasks"]
+        == [
+            {
+                "task_id": first,
+                "summary": "Build",
+                "status": "ready",
+                "agent_type": "builder",
+                "group": "g",
+                "calculated_priority": made["calculated_priority"],
+                "blocked_by": 0,
+            }
+        ]
+        or listed["tasks"][0]["calculated_priority"] > made["calculated_priority"]
+    )
+
+    got = headrace("get", second, "--json").json
+    assert got["payload"] == {"a": [1]}
+    assert got["run_after"] == [{"task_id": first, "summary": "Build", "status": "ready"}]
+    assert got["not_before"] == "2019-12-31T22:00:00Z"
+    assert (got["timeout"], got["max_attempts"], got["parent_id"]) == (90.0, 2, first)
+    assert not any("token" in field for field in got)
+
+    status = headrace("status", "--json").json
+    assert (status["total_tasks"], status["ready"], status["blocked"]) == (2, 1, 1)
+    assert {"avg_priority", "oldest_pending", "max_depth", "database"} <= set(status)
+
+    plan = headrace("plan", first, second, "--workers", "2", "--json").json
+    assert plan["batches"] == [[first], [second]]
+    assert plan["critical_path"] == [first, second]
+    assert plan["makespan_seconds"] == plan["critical_path_seconds"] == 180.0
+
+    why = headrace("explain", second, "--json").json
+    assert [other["task_id"] for other in why["blocked_by"]] == [first]
+    assert set(why["components"]) == {"base", "criticality", "urgency", "blocking", "source"}
+
+    changed = headrace("update", second, "--base-priority", "9", "--clear", "deadline", "--json")
+    assert (changed.json["base_priority"], changed.json["deadline"]) == (9, None)
+
+    third = headrace("enqueue", "Third", "--json").json["task_id"]
+    waiting = headrace("add-prerequisites", third, second, "--json").json
+    assert (waiting["status"], waiting["prerequisites"]) == ("blocked", [second])
+
+    assert headrace("pause", "builder", "--json").json == {"agent_type": "builder", "paused": True}
+    assert headrace("status", "--json").json["paused"] == ["builder"]
+    assert headrace("resume", "builder", "--json").json["paused"] is False
+
+    gone = headrace("cancel", second, "--json").json
+    assert (gone["cancelled_task_id"], gone["cascaded_task_ids"]) == (second, [third])
+    assert gone["total_cancelled"] == 2
+    back = headrace("retry", second, "--cascade", "--json").json
+    assert back["reopened_task_ids"] == [second, third]
+
+    checked = headrace("doctor", "--json").json
+    assert checked["problems"] == 0
+    assert all(set(f) == {"severity", "what", "advice"} for f in checked["findings"])
+
+
+def test_pages(headrace: Headrace) -> None:
+    """A page says on stderr how to get the next one; the pages together hold each task once."""
+    made = [headrace("enqueue", f"Task {n}").out.strip() for n in range(3)]
+    page = headrace("list", "--limit", "2")
+    cursor = page.err.split("--cursor ")[1].strip()
+    rest = headrace("list", "--limit", "2", "--cursor", cursor)
+    assert [line.split("\t")[0] for line in page.lines[1:] + rest.lines[1:]] == made[::-1]
+    assert rest.err == ""
+
+
+def test_the_database_option(headrace: Headrace) -> None:
+    """--db wins over HEADRACE_DB, which wins over tasks.db in the current folder."""
+    headrace("enqueue", "one", HEADRACE_DB="env.db")
+    headrace("enqueue", "two", "--db", "flag.db", HEADRACE_DB="env.db")
+    headrace("enqueue", "three")
+    names = {path.name for path in headrace.folder.glob("*.db")}
+    assert names == {"env.db", "flag.db", "tasks.db"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list"], ["get", "0" * 13], ["status"], ["explain", "0" * 13], ["plan"], ["doctor"],
+        ["cancel", "0" * 13], ["retry", "0" * 13], ["update", "0" * 13, "--summary", "x"],
+        ["add-prerequisites", "0" * 13, "0" * 13], ["pause", "a"], ["resume", "a"],
+    ],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_only_run_and_enqueue_make_a_database(headrace: Headrace, words: list[str]) -> None:
+    """Every other command refuses a file that is not there, with exit code 5, and makes none."""
+    said = headrace(*words, "--db", "none.db", code=5)
+    assert "no such database" in said.err
+    assert list(headrace.folder.iterdir()) == []
+
+
+def test_hostile_text_cannot_steer_a_terminal(headrace: Headrace) -> None:
+    """Escape sequences, rich markup and marks of direction are shown, not obeyed."""
+    hostile = "\x1b[31mred\x1b[0m [bold]loud[/bold] \u202eesrever\u2066 \x07"
+    task = headrace("enqueue", f"{hostile}\ttab\r\nsecond line \x1b]0;title\x07").out.strip()
+    for said in (headrace("list"), headrace("get", task), headrace("explain", task)):
+        assert not set(said.out) & set("\x1b\x07\u202e\u2066\r")
+    assert r"\x1b[31mred\x1b[0m [bold]loud[/bold] \u202eesrever" in headrace("list").out
+    assert headrace("get", task, "--json").json["description"].startswith(hostile)
+
+
+def test_a_reader_that_leaves(headrace: Headrace) -> None:
+    """`headrace list | head -1` prints no complaint."""
+    for n in range(3):
+        headrace("enqueue", f"{n}" * 60_000)
+    process = headrace.start("list", "--json")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait() == 141
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
