@@ -43,7 +43,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class StorePage(msgspec.Struct, frozen=True):
-    """Tasks in falling order of number; the next page is `below` `last`, which is None at the end."""
+    """Tasks in falling order of number; the next page is below `last`, None at the end."""
 
     tasks: tuple[Task, ...]
     last: int | None
@@ -128,6 +128,7 @@ class Batch:
     def move(self, task: Task, sequence: int) -> None:
         number = task.number
         self.sequences[number] = sequence
+        self.touched.pop(number, None)
         if number in self.inserted:
             self.inserted[number] = task
         elif number in self.rewritten:
@@ -138,6 +139,7 @@ class Batch:
     def rewrite(self, task: Task, sequence: int) -> None:
         number = task.number
         self.sequences[number] = sequence
+        self.touched.pop(number, None)
         if number in self.inserted:
             self.inserted[number] = task
         else:

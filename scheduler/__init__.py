@@ -9,10 +9,14 @@ What stands on what, from the top:
     persistence            the stores: SQLite and memory
     scheduler.domain       pure: what a task is, how it moves, the graph, the score
 
-`actors` and `persistence` are implementation; everything a program needs is here.
+`actors` and `persistence` are implementation; everything a program needs is here. The two names
+that stand on them are imported when they are first used.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from scheduler.domain.errors import (
     AlreadyFinished,
@@ -52,8 +56,10 @@ from scheduler.domain.views import (
     Related,
     TaskDetails,
 )
-from scheduler.embedding import open_scheduler
-from scheduler.handle import Scheduler
+
+if TYPE_CHECKING:
+    from scheduler.embedding import open_scheduler
+    from scheduler.handle import Scheduler
 
 __all__ = [
     "AlreadyFinished",
@@ -96,3 +102,17 @@ __all__ = [
     "Weights",
     "open_scheduler",
 ]
+
+# The lower packages import `scheduler.domain`, and so this module: it must not import them.
+_ON_DEMAND = {"open_scheduler": "scheduler.embedding", "Scheduler": "scheduler.handle"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_ON_DEMAND[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

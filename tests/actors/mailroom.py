@@ -1,0 +1,124 @@
+"""The four actors without an event loop: mail is delivered when, and in the order, a test says.
+
+Between two given actors mail keeps its order, as in the channels; which mailbox is emptied
+next, and how far, is the test's choice. That is every order in which the loops can run.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Any
+
+from actors import messages as m
+from actors.gate import Gate
+from actors.ingest import Ingest
+from actors.messages import Post, To
+from actors.persister import Persister
+from actors.prioritizer import Prioritizer
+from actors.reply import Reply
+from actors.resolver import Resolver
+from persistence.memory import MemoryStore
+from scheduler.domain.task import Status, Task
+
+START = 1_800_000_000.0
+
+
+class Mailroom:
+    """See the module. With `slow_disk` every commit goes by way of the writer's mailbox."""
+
+    def __init__(self, seed: int = 0, *, slow_disk: bool = False) -> None:
+        bits = random.Random(seed).getrandbits
+        self.now = START
+        self.store = MemoryStore()
+        self.ingest = Ingest(bits)
+        self.resolver = Resolver()
+        self.prioritizer = Prioritizer(bits)
+        self.persister = Persister(self.store, Gate(1_000_000), lambda: 0.0)
+        self.actors: dict[To, Any] = {
+            To.INGEST: self.ingest,
+            To.RESOLVER: self.resolver,
+            To.PRIORITIZER: self.prioritizer,
+            To.PERSISTER: self.persister,
+        }
+        self.boxes: dict[To, deque[Any]] = {to: deque() for to in To}
+        self.revisions: dict[int, int] = {}  # the last one recorded of each task
+        if slow_disk:
+            self.persister._commit_cost = 1e9
+        recovered: Reply[None] = Reply()
+        self.boxes[To.RESOLVER].append(m.Recover(self.persister.load(), recovered))
+        self.settle()
+
+    def send(self, command: Any) -> Any:
+        """Hand a command in; returns its reply."""
+        self.boxes[To.INGEST].append(command)
+        return command.reply
+
+    def deliver(self, to: To, count: int = 1) -> None:
+        """Let one actor take up to `count` messages from its mailbox."""
+        box = self.boxes[to]
+        if to is To.WRITER:
+            for _ in range(min(count, len(box))):
+                self._write(box.popleft())
+            return
+        actor = self.actors[to]
+        posts: list[Post] = []
+        for _ in range(min(count, len(box))):
+            message = box.popleft()
+            if isinstance(message, m.Changed):
+                self._check_revisions(message)
+            posts += actor.handle(message, self.now)
+        posts += actor.after(self.now)
+        for address, message in posts:
+            self.boxes[address].append(message)
+
+    def _write(self, job: m.WriterMessage) -> None:
+        assert isinstance(job, m.Write)
+        for _ in self.store.write(job.batch):
+            pass
+        self.store.commit()
+        self.boxes[To.PERSISTER].append(m.Written(job.batch, 1e9))
+
+    def _check_revisions(self, message: m.Changed) -> None:
+        for task in (*message.new, *message.moved, *message.rewritten):
+            assert task.revision > self.revisions.get(task.number, 0), task
+            self.revisions[task.number] = task.revision
+
+    def settle(self) -> None:
+        """Deliver until nobody has anything to say."""
+        while True:
+            for to in To:
+                self.deliver(to, 10_000)
+            due = min(actor.due() for actor in self.actors.values())
+            if not any(self.boxes.values()) and due > self.now:
+                return
+
+    # ------------------------------------------------------------- what must be true at rest
+
+    def check(self) -> None:
+        """Every unfinished task has one holder, and all agree on it, the store too."""
+        held, open_ = self.resolver.held, self.prioritizer.holdings.tasks
+        records = self.persister.records
+        assert not held.keys() & open_.keys()
+        assert held.keys() | open_.keys() == records.tasks.keys()
+        assert set(self.resolver.graph.numbers()) == set(records.tasks)
+        for number, task in records.tasks.items():
+            self._check_task(task, (held.get(number) or open_[number]))
+        loaded = self.store.load()
+        assert {t.number: (t.status, t.revision) for t in loaded.tasks} == {
+            n: (t.status, t.revision) for n, t in records.tasks.items()
+        }
+        assert {s: c for s, c in loaded.counts.items() if c} == {
+            s: c for s, c in records.counts.items() if c
+        }
+        assert loaded.sequence == records.sequence
+        self.resolver.graph.check()
+
+    def _check_task(self, recorded: Task, held: Task) -> None:
+        assert (recorded.revision, recorded.status) == (held.revision, held.status)
+        waits = bool(self.resolver.graph.open_prerequisites(recorded.number))
+        assert waits == (recorded.status is Status.BLOCKED)
+        assert (recorded.status is Status.RUNNING) == (recorded.holder is not None)
+        assert (recorded.number in self.prioritizer.holdings.queue) == (
+            recorded.status is Status.READY
+        )
