@@ -1,0 +1,127 @@
+"""A file has one owner: over all processes, inside each, and until it lets go."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from persistence.ownership import owner_of
+from persistence.sqlite import open_sqlite
+from scheduler.domain.errors import StoreLocked
+
+HOLD = """
+import sys
+from persistence.sqlite import open_sqlite
+store = open_sqlite(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+"""
+TRY = """
+import sys
+from persistence.sqlite import open_sqlite
+from scheduler.domain.errors import StoreLocked
+try:
+    open_sqlite(sys.argv[1]).close()
+    print("opened")
+except StoreLocked as error:
+    print(error.pid)
+"""
+
+
+@contextmanager
+def another_owner(path: str) -> Iterator[subprocess.Popen[str]]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "open\n"
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def try_elsewhere(path: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", TRY, path], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.process
+def test_a_file_that_another_process_has_open(path: str) -> None:
+    """It is refused with the owner's pid, and free once the owner is dead."""
+    with another_owner(path) as child:
+        with pytest.raises(StoreLocked, match=f"process {child.pid}") as caught:
+            open_sqlite(path)
+        assert caught.value.pid == child.pid
+        assert owner_of(path) == child.pid
+        child.kill()
+        child.wait()
+        assert owner_of(path) is None
+        open_sqlite(path).close()
+
+
+@pytest.mark.process
+def test_a_second_opening_in_one_process(path: str) -> None:
+    """It is refused and, as a POSIX lock could easily be lost by it, the first stays the owner."""
+    with closing(open_sqlite(path)):
+        with pytest.raises(StoreLocked, match="this process"):
+            open_sqlite(path)
+        assert owner_of(path) == os.getpid()
+        assert try_elsewhere(path) == str(os.getpid())
+    assert owner_of(path) is None
+    assert try_elsewhere(path) == "opened"
+
+
+def test_a_second_name_for_one_file(path: str, tmp_path: Path) -> None:
+    """A link leads to the same owner."""
+    other = tmp_path / "other.db"
+    with closing(open_sqlite(path)):
+        other.symlink_to(path)
+        with pytest.raises(StoreLocked):
+            open_sqlite(str(other))
+        other.unlink()
+        os.link(path, other)
+        with pytest.raises(StoreLocked):
+            open_sqlite(str(other))
+
+
+def test_the_lock_file_of_a_dead_owner_is_no_obstacle(path: str) -> None:
+    """What it says counts only while it is locked."""
+    Path(path + ".lock").write_text(f"{os.getppid()}\n")
+    assert owner_of(path) is None
+    open_sqlite(path).close()
+    Path(path + ".lock").write_text("rubbish")
+    assert owner_of(path) is None
+    open_sqlite(path).close()
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_fork_does_not_own_what_its_parent_does(path: str) -> None:
+    """The child's exit leaves the parent's lock alone."""
+    script = f"""
+import os, sys
+from persistence.ownership import owner_of
+from persistence.sqlite import open_sqlite
+store = open_sqlite({path!r})
+child = os.fork()
+if not child:
+    os._exit(0 if owner_of({path!r}) == os.getppid() else 1)
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), owner_of({path!r}) == os.getpid())
+store.close()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "0 True\n", done.stderr
