@@ -57,6 +57,7 @@ class Ingest:
                 | m.Complete()
                 | m.Fail()
                 | m.Release()
+                | m.ReleaseHolders()
                 | m.Cancel()
                 | m.Update()
                 | m.AddPrerequisites()

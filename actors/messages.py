@@ -103,6 +103,13 @@ class Release(Message, frozen=True):
     reply: Reply[Outcomes]
 
 
+class ReleaseHolders(Message, frozen=True):
+    """Give back all claims of holders whose names begin so: they are known to be dead."""
+
+    prefix: str
+    reply: Reply[list[Task]]
+
+
 class Cancel(Message, frozen=True):
     """Cancel a task and all that cannot start without it."""
 
@@ -229,6 +236,7 @@ Command = (
     | Complete
     | Fail
     | Release
+    | ReleaseHolders
     | Cancel
     | Retry
     | Update
@@ -559,6 +567,7 @@ PrioritizerMessage = (
     | Complete
     | Fail
     | Release
+    | ReleaseHolders
     | Cancel
     | Update
     | AddPrerequisites

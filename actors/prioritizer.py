@@ -118,6 +118,8 @@ class Prioritizer:
                 return self._fail(message, now)
             case m.Release():
                 return self._release(message, now)
+            case m.ReleaseHolders():
+                return self._release_holders(message, now)
             case m.Cancel():
                 return self._cancel(message, now)
             case m.Update():
@@ -339,6 +341,17 @@ class Prioritizer:
                 _, facts = self.holdings.withdraw(number)
                 moved.append(self._hold(lifecycle.release(task), facts, now))
         return [(To.PERSISTER, m.Changed(moved=moved))] if moved else []
+
+    def _release_holders(self, command: m.ReleaseHolders, now: float) -> list[Post]:
+        moved: list[Task] = []
+        attempts: list[Attempt] = []
+        for task in self.holdings.running():
+            if task.holder is not None and task.holder.startswith(command.prefix):
+                attempts.append(lifecycle.attempt_of(task, "interrupted", now))
+                _, facts = self.holdings.withdraw(task.number)
+                moved.append(self._hold(lifecycle.release(task), facts, now))
+        answer = m.Value(command.reply, moved)
+        return [(To.PERSISTER, m.Changed(moved=moved, attempts=attempts, answer=answer))]
 
     def _give_grace(self, now: float) -> None:
         """A full lease for everyone: nobody could work, or be heard, in the meantime."""

@@ -25,7 +25,7 @@ from actors.prioritizer import Prioritizer
 from actors.reply import Reply
 from actors.resolver import Resolver
 from actors.writer import Writer
-from scheduler.domain.errors import SchedulerClosed
+from scheduler.domain.errors import SchedulerClosed, StoreUnavailable
 
 T = TypeVar("T")
 Mail = list[Any]
@@ -133,7 +133,10 @@ class System:
         for to in (To.PRIORITIZER, To.PERSISTER):
             self._send(to, [m.Closing()])
         while not self._stopped:
-            await self._ask(m.Flush(Reply()))
+            try:
+                await self._ask(m.Flush(Reply()))
+            except StoreUnavailable:
+                continue  # the caller decides how long to go on
             if not self._asked:
                 break
 

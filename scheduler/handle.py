@@ -170,6 +170,15 @@ class Scheduler:
         number, token = check.claim(claim)
         return check.sole(await self._system.ask(ask.Release(ask.Finish(number, token), Reply())))
 
+    async def release_holders(self, prefix: str) -> Tasks:
+        """Give back every claim of a holder whose name begins with `prefix`.
+
+        For a supervisor that knows these workers to be dead and will not wait for their leases
+        to expire. Like a release it costs no attempt. Returns the tasks that were given back.
+        """
+        check.name("prefix", prefix)
+        return await self._system.ask(ask.ReleaseHolders(prefix, Reply()))
+
     async def cancel(
         self, task: TaskOrId, reason: str | None = None, *, dry_run: bool = False
     ) -> Cancellation:

@@ -162,6 +162,20 @@ async def test_a_release_costs_no_attempt_and_keeps_its_place(scheduler: Schedul
     assert again.token != claim.token
 
 
+async def test_claims_of_dead_holders_can_be_given_back(scheduler: Scheduler) -> None:
+    """A supervisor frees what its dead workers held; the others keep theirs."""
+    tasks = await scheduler.enqueue_many([TaskSpec("a"), TaskSpec("b"), TaskSpec("c")])
+    dead = await scheduler.claim("run:1:a", limit=2)
+    alive = await sole_claim(scheduler, "run:2:a")
+    freed = await scheduler.release_holders("run:1:")
+    assert {task.id for task in freed} == {task.id for task in tasks[:2]}
+    assert [task.attempt for task in freed] == [0, 0]
+    with pytest.raises(LeaseLost):
+        await scheduler.heartbeat(dead[0])
+    await scheduler.complete(alive)
+    assert (await scheduler.details(tasks[0])).attempts[0].outcome == "interrupted"
+
+
 async def test_a_failed_attempt_is_repeated_after_a_back_off(scheduler: Scheduler) -> None:
     """The task is SCHEDULED for a while, then READY; spent attempts make it FAILED."""
     task = await scheduler.enqueue("flaky", max_attempts=2)

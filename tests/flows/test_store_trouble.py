@@ -27,7 +27,7 @@ async def test_a_hiccup_only_delays_the_answer() -> None:
 
 
 async def test_a_long_outage_says_that_the_outcome_is_unknown() -> None:
-    """After ten seconds the caller hears store_unavailable; the change is saved later all the same."""
+    """After ten seconds the caller hears so; the change is saved later all the same."""
     store = FailingStore(MemoryStore())
     async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
         task = await scheduler.enqueue("work")
@@ -43,7 +43,7 @@ async def test_a_long_outage_says_that_the_outcome_is_unknown() -> None:
 
 async def test_reads_go_on_while_the_store_cannot_be_written() -> None:
     """What is saved can be looked at."""
-    store = FailingStore(MemoryStore())
+    store = FailingStore(MemoryStore(), ("write", "commit"))
     async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
         task = await scheduler.enqueue("work")
         store.failing = True
