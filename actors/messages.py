@@ -17,6 +17,7 @@ from actors.reply import Reply
 from persistence.store import Batch, Filter, Loaded, Pruned
 from scheduler.domain.durations import Duration
 from scheduler.domain.errors import SchedulerError, StoreError
+from scheduler.domain.lifecycle import Verb
 from scheduler.domain.priority import Facts
 from scheduler.domain.spec import Request, TaskSpec
 from scheduler.domain.task import Attempt, Status, Task
@@ -72,6 +73,7 @@ class Heartbeat(Message, frozen=True):
 class Finish(msgspec.Struct, frozen=True, eq=False):
     """How one claim is to end."""
 
+    verb: Verb
     number: int
     token: str
     result_json: str | None = None

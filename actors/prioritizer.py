@@ -290,8 +290,8 @@ class Prioritizer:
         task = self.holdings.tasks.get(finish.number)
         if task is None:
             return finish
-        if task.token == finish.token:  # a repeated call: the first one has ended the attempt
-            return Ended(task)
+        if lifecycle.ended_by(task, finish.token) == finish.verb:
+            return Ended(task)  # a repeated call is answered as the first was
         return refusals.lease_lost(task)
 
     def _fail(self, command: m.Fail, now: float) -> list[Post]:
@@ -334,24 +334,24 @@ class Prioritizer:
 
     def _take_back(self, claims: Iterable[tuple[int, str]], now: float) -> list[Post]:
         """Claims that nobody heard of go back as if they had never been."""
-        moved: list[Task] = []
-        for number, token in claims:
-            task = self._mine(number, token)
-            if task is not None:
-                _, facts = self.holdings.withdraw(number)
-                moved.append(self._hold(lifecycle.release(task), facts, now))
+        tasks = [task for claim in claims if (task := self._mine(*claim)) is not None]
+        moved = [self._interrupt(task, now) for task in tasks]
         return [(To.PERSISTER, m.Changed(moved=moved))] if moved else []
 
     def _release_holders(self, command: m.ReleaseHolders, now: float) -> list[Post]:
-        moved: list[Task] = []
-        attempts: list[Attempt] = []
-        for task in self.holdings.running():
-            if task.holder is not None and task.holder.startswith(command.prefix):
-                attempts.append(lifecycle.attempt_of(task, "interrupted", now))
-                _, facts = self.holdings.withdraw(task.number)
-                moved.append(self._hold(lifecycle.release(task), facts, now))
+        tasks = [
+            task
+            for task in self.holdings.running()
+            if task.holder is not None and task.holder.startswith(command.prefix)
+        ]
+        attempts = [lifecycle.attempt_of(task, "interrupted", now) for task in tasks]
+        moved = [self._interrupt(task, now) for task in tasks]
         answer = m.Value(command.reply, moved)
         return [(To.PERSISTER, m.Changed(moved=moved, attempts=attempts, answer=answer))]
+
+    def _interrupt(self, task: Task, now: float) -> Task:
+        _, facts = self.holdings.withdraw(task.number)
+        return self._hold(lifecycle.interrupt(task), facts, now)
 
     def _give_grace(self, now: float) -> None:
         """A full lease for everyone: nobody could work, or be heard, in the meantime."""

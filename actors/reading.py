@@ -12,7 +12,7 @@ from actors import messages as m
 from actors import refusals
 from actors.records import Records
 from persistence.store import Batch, Store
-from scheduler.domain import ids
+from scheduler.domain import ids, lifecycle
 from scheduler.domain.encoding import JSON_BYTES
 from scheduler.domain.errors import SchedulerError, SequenceTooOld
 from scheduler.domain.task import Task
@@ -152,7 +152,7 @@ class Reading:
         if not isinstance(outcome, m.Finish):
             return outcome
         task = self.task(outcome.number)
-        if task is not None and task.token is not None and task.token == outcome.token:
+        if task is not None and lifecycle.ended_by(task, outcome.token) == outcome.verb:
             return Ended(task)  # a repeated call is answered as the first was
         return refusals.not_held(task, outcome.number, None)
 

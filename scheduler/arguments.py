@@ -90,9 +90,8 @@ def claim(given: object) -> tuple[int, str]:
 def completion(given: object, result: Any) -> Finish:
     """The claim and its result, encoded."""
     number_, token = claim(given)
-    return Finish(
-        number_, token, None if result is None else encoding.encode_json("result", result)
-    )
+    encoded = None if result is None else encoding.encode_json("result", result)
+    return Finish("complete", number_, token, encoded)
 
 
 def sole(outcomes: Outcomes) -> Ended:

@@ -162,13 +162,14 @@ class Scheduler:
         """
         check.text("error", error, 64 * 1024)
         number, token = check.claim(claim)
-        finish = ask.Finish(number, token, error=error)
+        finish = ask.Finish("fail", number, token, error=error)
         return check.sole(await self._system.ask(ask.Fail(finish, retryable, Reply())))
 
     async def release(self, claim: ClaimOrToken) -> Ended:
         """Give the task back undone: it keeps its place in the queue and loses no attempt."""
         number, token = check.claim(claim)
-        return check.sole(await self._system.ask(ask.Release(ask.Finish(number, token), Reply())))
+        finish = ask.Finish("release", number, token)
+        return check.sole(await self._system.ask(ask.Release(finish, Reply())))
 
     async def release_holders(self, prefix: str) -> Tasks:
         """Give back every claim of a holder whose name begins with `prefix`.

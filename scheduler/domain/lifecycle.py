@@ -7,7 +7,7 @@ Times are Unix seconds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -29,6 +29,7 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 BACKOFF_FIRST, BACKOFF_FACTOR, BACKOFF_CAP = 1.0, 2.0, 300.0  # seconds, times, seconds
 
+Verb = Literal["complete", "fail", "release"]
 Opening = Callable[[Task, float], Task]
 
 _NO_LEASE: dict[str, Any] = {"holder": None, "lease_s": None, "lease_expires_s": None}
@@ -124,6 +125,29 @@ def retry_later(task: Task, error: str, delay: float, now: float) -> Task:
 def release(task: Task) -> Task:
     """The holder gives the task back: it costs no attempt, and its place in the queue stays."""
     return _move(task, READY, attempt=task.attempt - 1, started_s=None, **_NO_LEASE)
+
+
+def interrupt(task: Task) -> Task:
+    """The same, decided by others: the holder's token is worth nothing any more."""
+    return replace(release(task), token=None)
+
+
+def ended_by(task: Task, token: str) -> Verb | None:
+    """With which call the holder of `token` has ended its attempt; None if it has not.
+
+    The row keeps the token until the next claim, so that a repeated call is known.
+    """
+    if task.token != token:
+        return None
+    match task.status:
+        case Status.COMPLETED:
+            return "complete"
+        case Status.FAILED:
+            return "fail"
+        case Status.RUNNING | Status.CANCELLED:
+            return None
+        case _:
+            return "release" if task.started_s is None else "fail"
 
 
 def expire(task: Task, now: float) -> Task:

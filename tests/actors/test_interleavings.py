@@ -75,7 +75,8 @@ class Clients:
             case "flush":
                 return m.Flush(Reply())
         if claim is not None:
-            finish = m.Finish(claim.task.number, claim.token, error="boom")
+            verb: Any = {"give_up": "fail"}.get(action, action)
+            finish = m.Finish(verb, claim.task.number, claim.token, error="boom")
             match action:
                 case "complete":
                     return m.Complete((finish,), Reply())

@@ -170,8 +170,9 @@ async def test_claims_of_dead_holders_can_be_given_back(scheduler: Scheduler) ->
     freed = await scheduler.release_holders("run:1:")
     assert {task.id for task in freed} == {task.id for task in tasks[:2]}
     assert [task.attempt for task in freed] == [0, 0]
-    with pytest.raises(LeaseLost):
-        await scheduler.heartbeat(dead[0])
+    for call in (scheduler.heartbeat, scheduler.complete, scheduler.release):
+        with pytest.raises(LeaseLost):
+            await call(dead[0])
     await scheduler.complete(alive)
     assert (await scheduler.details(tasks[0])).attempts[0].outcome == "interrupted"
 
@@ -245,6 +246,20 @@ async def test_a_repeated_completion_is_answered_as_the_first(scheduler: Schedul
         await scheduler.complete((task.id, "0" * 32))
 
 
+async def test_another_call_is_no_repetition(scheduler: Scheduler) -> None:
+    """Completing after a release, or failing after a completion, is refused."""
+    await scheduler.enqueue("work")
+    claim = await sole_claim(scheduler)
+    await scheduler.release(claim)
+    assert (await scheduler.release(claim)).task.status is Status.READY
+    with pytest.raises(LeaseLost):
+        await scheduler.complete(claim)
+    claim = await sole_claim(scheduler)
+    await scheduler.complete(claim)
+    with pytest.raises(AlreadyFinished):
+        await scheduler.fail(claim, "boom")
+
+
 async def test_many_completions_have_one_outcome_each(scheduler: Scheduler) -> None:
     """Those that fail do not hold up the others."""
     await scheduler.enqueue_many([TaskSpec(f"task {n}") for n in range(3)])
@@ -288,4 +303,4 @@ async def test_unknown_ids_are_refused_everywhere(scheduler: Scheduler) -> None:
         lambda: scheduler.release(token),
     ):
         with pytest.raises(UnknownTask):
-            await call()  # type: ignore[no-untyped-call]
+            await call()
