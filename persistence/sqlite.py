@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Any
@@ -139,32 +139,32 @@ class SQLiteStore:
     # ------------------------------------------------------------- looking up
 
     def statuses(self, numbers: Collection[int]) -> dict[int, Status]:
-        rows = self._read(sql.STATUSES, _json(numbers))
+        rows = self._read(sql.STATUSES, (_json(numbers),))
         return {number: status_of(status) for number, status in rows}
 
     def tasks(self, numbers: Collection[int]) -> dict[int, Task]:
-        tasks = self._with_edges(self._read(sql.TASKS, _json(numbers)))
+        tasks = self._with_edges(self._read(sql.TASKS, (_json(numbers),)))
         return {task.number: task for task in tasks}
 
     def results(self, numbers: Collection[int]) -> dict[int, str]:
-        return dict(self._read(sql.RESULTS, _json(numbers)))
+        return dict(self._read(sql.RESULTS, (_json(numbers),)))
 
     def by_keys(self, keys: Collection[str]) -> dict[str, Task]:
-        tasks = self._with_edges(self._read(sql.BY_KEYS, _json(keys)))
+        tasks = self._with_edges(self._read(sql.BY_KEYS, (_json(keys),)))
         return {task.key: task for task in tasks if task.key is not None}
 
     def fallen_with(self, root: int) -> list[Task]:
-        return self._with_edges(self._read(sql.FALLEN, root))
+        return self._with_edges(self._read(sql.FALLEN, {"root": root}))
 
     def dependents(self, number: int) -> list[Edge]:
-        rows = self._read(sql.DEPENDENTS, number)
+        rows = self._read(sql.DEPENDENTS, (number,))
         return [Edge(task, prerequisite, bool(must)) for task, prerequisite, must in rows]
 
     def attempts(self, number: int) -> list[Attempt]:
-        return [Attempt(*row) for row in self._read(sql.ATTEMPTS, number)]
+        return [Attempt(*row) for row in self._read(sql.ATTEMPTS, (number,))]
 
     def changes(self, since: int, limit: int) -> list[Change]:
-        rows = self._read(sql.CHANGES, since, limit)
+        rows = self._read(sql.CHANGES, (since, limit))
         tasks = self._with_edges([row[1:] for row in rows])
         return [Change(row[0], task) for row, task in zip(rows, tasks, strict=True)]
 
@@ -174,18 +174,24 @@ class SQLiteStore:
             select, select_last = sql.UNFINISHED_PAGE, sql.UNFINISHED_LAST
         else:
             select, select_last = sql.PAGE, sql.PAGE_LAST
-        window = (LARGEST if below is None else below - 1, PAGE_EXAMINES)
-        wanted = None if statuses is None else _json(statuses)
-        columns = (wanted, where.source, where.agent_type, where.group)
-        found = [number for (number,) in self._read(select, *window, *columns, limit + 1)]
+        values = {
+            "top": LARGEST if below is None else below - 1,
+            "examined": PAGE_EXAMINES,
+            "statuses": None if statuses is None else _json(statuses),
+            "source": where.source,
+            "agent_type": where.agent_type,
+            "group": where.group,
+            "limit": limit + 1,
+        }
+        found = [number for (number,) in self._read(select, values)]
         if len(found) > limit:
             found, last = found[:limit], found[limit - 1]
         else:
-            last = next((number for (number,) in self._read(select_last, *window)), None)
+            last = next((number for (number,) in self._read(select_last, values)), None)
         tasks = self.tasks(found)
         return StorePage(tuple(tasks[number] for number in found), last, last is not None)
 
-    def _read(self, statement: str, *values: Any) -> list[Row]:
+    def _read(self, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
         with self._translating:
             return self._connection.execute(statement, values).fetchall()
 
@@ -193,7 +199,7 @@ class SQLiteStore:
         """Tasks of rows that begin with the number."""
         if not rows:
             return []
-        edges = self._read(sql.EDGES, _json([row[0] for row in rows]))
+        edges = self._read(sql.EDGES, (_json([row[0] for row in rows]),))
         return tasks_of(rows, edges_of(edges))
 
 

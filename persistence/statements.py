@@ -107,14 +107,14 @@ DEPENDENTS = """
     SELECT task, prerequisite, must_succeed FROM edges WHERE prerequisite = ? ORDER BY task"""
 FALLEN = f"""
     WITH RECURSIVE fallen (id) AS (
-        SELECT ?1
+        SELECT :root
         UNION
         SELECT e.task FROM fallen AS f
         CROSS JOIN edges AS e ON e.prerequisite = f.id
         CROSS JOIN tasks AS t ON t.id = e.task
-        WHERE t.cause_number = ?1 AND t.status = 'cancelled'
+        WHERE t.cause_number = :root AND t.status = 'cancelled'
     )
-    SELECT {_ALL} FROM tasks WHERE id IN (SELECT id FROM fallen) AND id <> ?1 ORDER BY id"""
+    SELECT {_ALL} FROM tasks WHERE id IN (SELECT id FROM fallen) AND id <> :root ORDER BY id"""
 ATTEMPTS = """
     SELECT task, attempt, holder, started_s, ended_s, outcome, error
     FROM attempts WHERE task = ? ORDER BY id"""
@@ -124,22 +124,22 @@ CHANGES = f"SELECT sequence, {_ALL} FROM tasks WHERE sequence > ? ORDER BY seque
 
 
 def _page(window: str) -> str:
-    """The ids that pass a filter, out of the first ?2 rows numbered up to ?1."""
+    """The ids that pass a filter, out of the first :examined rows numbered up to :top."""
     return f"""
     SELECT id FROM (
-        SELECT id, status, source, agent_type, "group" FROM {window} id <= ?1
-        ORDER BY id DESC LIMIT ?2
+        SELECT id, status, source, agent_type, "group" FROM {window} id <= :top
+        ORDER BY id DESC LIMIT :examined
     )
-    WHERE (?3 IS NULL OR status IN (SELECT value FROM json_each(?3)))
-        AND (?4 IS NULL OR source = ?4)
-        AND (?5 IS NULL OR agent_type = ?5)
-        AND (?6 IS NULL OR "group" = ?6)
-    LIMIT ?7"""
+    WHERE (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+        AND (:source IS NULL OR source = :source)
+        AND (:agent_type IS NULL OR agent_type = :agent_type)
+        AND (:group IS NULL OR "group" = :group)
+    LIMIT :limit"""
 
 
 def _last(window: str) -> str:
     """The last id of that many rows, if there are so many."""
-    return f"SELECT id FROM {window} id <= ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2 - 1"
+    return f"SELECT id FROM {window} id <= :top ORDER BY id DESC LIMIT 1 OFFSET :examined - 1"
 
 
 _ANY = "tasks WHERE"

@@ -24,8 +24,8 @@ BIG = re.compile(
 
 
 def plan(connection: sqlite3.Connection, text: str) -> list[str]:
-    numbered = [int(number) for number in re.findall(r"\?(\d)", text)]
-    values = (None,) * (max(numbered) if numbered else text.count("?"))
+    named = re.findall(r":(\w+)", text)
+    values = dict.fromkeys(named) if named else (None,) * text.count("?")
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
 
 
