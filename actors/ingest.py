@@ -1,4 +1,4 @@
-"""The door: proves what clients ask for, makes tasks of specs, and sends commands on their way.
+"""The door: makes tasks of what clients ask for, and sends every command on its way.
 
 Holds the id maker and the idempotency keys that are between here and the record. Hears from
 clients and, about keys, from the persister and the resolver; speaks to all other actors.
@@ -6,31 +6,22 @@ clients and, about keys, from the persister and the resolver; speaks to all othe
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 
 from actors import messages as m
 from actors.messages import Post, To
-from scheduler.domain.errors import InvalidTask, KeyConflict, SchedulerError
+from scheduler.domain.admission import make_task, request_hash
+from scheduler.domain.errors import KeyConflict
 from scheduler.domain.ids import IdMaker
-from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.spec import Edges, Request, checked_all
-from scheduler.domain.task import Status, Task
-
-LEARN = -1.0  # the estimate of a task whose duration the resolver is to fill in
+from scheduler.domain.spec import Request
+from scheduler.domain.task import Task
 
 
 class Ingest:
     """See the module. `random_bits(n)` returns n random bits, for ids."""
 
-    def __init__(
-        self,
-        random_bits: Callable[[int], int],
-        sources: Mapping[str, float] = SOURCE_SCORES,
-    ) -> None:
+    def __init__(self, random_bits: Callable[[int], int]) -> None:
         self.ids = IdMaker(random_bits)
-        self._sources = sources
         self._parked: dict[str, list[m.Enqueue]] = {}  # by each key in flight
 
     def due(self) -> float:
@@ -70,26 +61,21 @@ class Ingest:
     # ---------------------------------------------------------------- enqueue
 
     def _enqueue(self, command: m.Enqueue, now: float) -> list[Post]:
-        try:
-            requests = checked_all(command.specs, self._sources)
-            keys = _keys(command)
-        except SchedulerError as error:
-            command.reply.refuse(error)
-            return []
+        keys = _keys(command)
         if not keys:
-            return self._admit(command, requests, {}, now)
+            return self._admit(command, {}, now)
         for key in keys:
             if key in self._parked:
                 self._parked[key].append(command)
                 return []
         self._parked |= {key: [] for key in keys}
-        return [(To.PERSISTER, m.FindKeys(keys, command, requests))]
+        return [(To.PERSISTER, m.FindKeys(keys, command))]
 
     def _keys_found(self, message: m.KeysFound, now: float) -> list[Post]:
-        command, requests = message.enqueue, message.requests
+        command = message.enqueue
         try:
-            return self._admit(command, requests, message.found, now)
-        except SchedulerError as error:
+            return self._admit(command, message.found, now)
+        except KeyConflict as error:
             command.reply.refuse(error)
             return self._keys_settled(_keys(command), now)
 
@@ -97,24 +83,19 @@ class Ingest:
         waiting = [command for key in keys for command in self._parked.pop(key, ())]
         return [post for command in waiting for post in self._enqueue(command, now)]
 
-    def _admit(
-        self,
-        command: m.Enqueue,
-        requests: Sequence[Request],
-        found: Mapping[str, Task],
-        now: float,
-    ) -> list[Post]:
+    def _admit(self, command: m.Enqueue, found: Mapping[str, Task], now: float) -> list[Post]:
+        requests = command.requests
         numbers = [self._number(request, found, now) for request in requests]
         made: list[Task] = []
         existing: dict[int, Task] = {}
         keys: tuple[str, ...] = ()
         for request, number in zip(requests, numbers, strict=True):
-            key = request.spec.key
+            key = request.key
             if key is None:
-                made.append(_task(request, number, numbers, None, now))
+                made.append(make_task(request, number, numbers, None, now))
                 continue
             keys += (key,)
-            task = _task(request, number, numbers, _request_hash(request, numbers), now)
+            task = make_task(request, number, numbers, request_hash(request, numbers), now)
             if key in found:
                 existing[number] = _same(found[key], task)
             else:
@@ -123,89 +104,12 @@ class Ingest:
         return [(To.RESOLVER, m.Admit(made, answer, keys))]
 
     def _number(self, request: Request, found: Mapping[str, Task], now: float) -> int:
-        known = found.get(request.spec.key) if request.spec.key is not None else None
+        known = found.get(request.key) if request.key is not None else None
         return self.ids.next(now) if known is None else known.number
 
 
 def _keys(command: m.Enqueue) -> tuple[str, ...]:
-    keys = [spec.key for spec in command.specs if spec.key is not None]
-    if len(set(keys)) != len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidTask(
-            "two tasks of the batch have the same key",
-            field="key",
-            received=twice[:80],
-            allowed="a key of its own for each task",
-            hint="Leave out one of the two, or change its key.",
-        )
-    return tuple(keys)
-
-
-def _task(
-    request: Request, number: int, numbers: Sequence[int], request_hash: str | None, now: float
-) -> Task:
-    spec = request.spec
-    estimate = spec.estimated_duration
-    requires = _resolve(request.requires, numbers)
-    follows = _resolve(request.follows, numbers)
-    if follows and requires:
-        follows = tuple(number for number in follows if number not in requires)
-    waits = bool(requires or follows)
-    later = request.not_before_s is not None and request.not_before_s > now
-    status = Status.BLOCKED if waits else Status.SCHEDULED if later else Status.READY
-    return Task(
-        number,
-        spec.description,
-        request.summary,
-        spec.source,
-        spec.agent_type,
-        spec.base_priority,
-        request.deadline_s,
-        LEARN if estimate is None else float(estimate),
-        request.payload_json,
-        spec.key,
-        request_hash,
-        spec.group,
-        request.parent,
-        spec.max_attempts,
-        spec.timeout,
-        now,
-        status=status,
-        ready_s=now if status is Status.READY else None,
-        not_before_s=request.not_before_s,
-        requires=requires,
-        follows=follows,
-    )
-
-
-def _resolve(edges: Edges, numbers: Sequence[int]) -> tuple[int, ...]:
-    if not edges.places:
-        return edges.numbers
-    return tuple(dict.fromkeys(edges.numbers + tuple(numbers[place] for place in edges.places)))
-
-
-def _request_hash(request: Request, numbers: Sequence[int]) -> str:
-    """The same for two requests exactly when they ask for the same task."""
-    spec = request.spec
-    canonical = [
-        spec.description,
-        spec.summary,
-        spec.source,
-        spec.agent_type,
-        spec.base_priority,
-        sorted(_resolve(request.requires, numbers)),
-        sorted(_resolve(request.follows, numbers)),
-        request.deadline_s,
-        request.not_before_s,
-        spec.estimated_duration,
-        spec.payload,
-        spec.group,
-        request.parent,
-        spec.max_attempts,
-        spec.timeout,
-    ]
-    text = json.dumps(canonical, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return tuple(request.key for request in command.requests if request.key is not None)
 
 
 def _same(existing: Task, asked: Task) -> Task:

@@ -24,8 +24,8 @@ def look_up(question: LookUps, records: Records, store: Store) -> list[Post]:
         case m.LookUp(numbers, command, known):
             statuses = known | _statuses(numbers, store)
             return [(To.RESOLVER, m.LookedUp(command, statuses))]
-        case m.FindKeys(keys, enqueue, requests):
-            return [(To.INGEST, m.KeysFound(enqueue, requests, store.by_keys(keys)))]
+        case m.FindKeys(keys, enqueue):
+            return [(To.INGEST, m.KeysFound(enqueue, store.by_keys(keys)))]
         case m.FindFallen(retry):
             tasks = _with_fallen(retry, store)
             around = {number for task in tasks for number in task.requires + task.follows}

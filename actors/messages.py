@@ -19,7 +19,7 @@ from scheduler.domain.durations import Duration
 from scheduler.domain.errors import SchedulerError, StoreError
 from scheduler.domain.lifecycle import Verb
 from scheduler.domain.priority import Facts
-from scheduler.domain.spec import Request, TaskSpec
+from scheduler.domain.spec import Request
 from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.views import (
     Cancellation,
@@ -42,9 +42,9 @@ class Message(msgspec.Struct, frozen=True, eq=False):
 
 
 class Enqueue(Message, frozen=True):
-    """Make tasks, all or none; the answer is in the order of the specs."""
+    """Make tasks of what was proved before, all or none; the answer keeps the order."""
 
-    specs: tuple[TaskSpec, ...]
+    requests: list[Request]
     reply: Reply[list[Task]]
 
 
@@ -300,14 +300,12 @@ class FindKeys(Message, frozen=True):
 
     keys: tuple[str, ...]
     enqueue: Enqueue
-    requests: list[Request]
 
 
 class KeysFound(Message, frozen=True):
     """To ingest: these tasks have them."""
 
     enqueue: Enqueue
-    requests: list[Request]
     found: dict[str, Task]
 
 

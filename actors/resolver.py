@@ -11,25 +11,24 @@ from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from msgspec.structs import replace
-from scheduler.domain.graph import Graph, Settlement
-from scheduler.domain.plan import execution_plan
 
 from actors import messages as m
 from actors import prerequisites, refusals, reopening
 from actors.messages import Entry, Post, Statuses, To
 from actors.reply import Reply
 from scheduler.domain import ids, lifecycle
-from scheduler.domain.durations import Duration, Durations
+from scheduler.domain.durations import UNKNOWN, Duration, Durations
 from scheduler.domain.errors import (
     DependencyCycle,
     Overloaded,
     SchedulerError,
 )
+from scheduler.domain.graph import Graph, Settlement
+from scheduler.domain.plan import execution_plan
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.domain.task import Status, Task
 from scheduler.domain.views import Cancellation, Ended, encode_all
 
-LEARN = -1.0  # the estimate that ingest gives a task whose duration is to be learned
 MOST_HOPS = 4  # a command goes back and forth at most so often before nobody holds its task
 
 
@@ -147,7 +146,7 @@ class Resolver:
         return [(To.PRIORITIZER, resolved)]
 
     def _estimated(self, task: Task) -> Task:
-        if task.estimated_duration != LEARN:
+        if task.estimated_duration != UNKNOWN:
             return task
         return replace(task, estimated_duration=self.durations.estimate(task.agent_type))
 

@@ -60,7 +60,7 @@ async def open_scheduler(
         gate = Gate(max_unsaved, admission_timeout)
         persister = Persister(store, gate, time.perf_counter, durability, retention)
         system = System(
-            Ingest(random_bits, sources),
+            Ingest(random_bits),
             Resolver(weights, sources, max_unfinished),
             Prioritizer(random_bits, weights),
             persister,
@@ -72,7 +72,7 @@ async def open_scheduler(
             async with trio.open_nursery() as nursery:
                 await nursery.start(system.run)
                 try:
-                    yield Scheduler(system)
+                    yield Scheduler(system, sources)
                 finally:
                     await _close(system)
                     nursery.cancel_scope.cancel()

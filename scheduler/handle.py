@@ -7,7 +7,7 @@ task and changes none; any number of Trio tasks may use one handle at a time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,8 @@ from actors.system import System
 from persistence.store import Filter
 from scheduler import arguments as check
 from scheduler.domain import ids
-from scheduler.domain.spec import TaskFields, TaskSpec, number_of
+from scheduler.domain.priority import SOURCE_SCORES
+from scheduler.domain.spec import TaskFields, TaskSpec, checked_all, number_of
 from scheduler.domain.task import Task, moment
 from scheduler.domain.views import (
     Cancellation,
@@ -54,8 +55,9 @@ class Scheduler:
     StoreUnavailable (with its `outcome`) and, for arguments out of range, InvalidRequest.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, sources: Mapping[str, float] = SOURCE_SCORES) -> None:
         self._system = system
+        self._sources = sources
 
     async def enqueue(self, task: str | TaskSpec, **fields: Unpack[TaskFields]) -> Task:
         """Make one task from a description and its fields, or from a spec.
@@ -66,7 +68,7 @@ class Scheduler:
         Raises InvalidTask, TooLarge, UnknownPrerequisite, PrerequisiteFailed, KeyConflict,
         UnknownTask (the parent) and Overloaded.
         """
-        return (await self._enqueue((check.one_spec(task, fields),)))[0]
+        return (await self._enqueue([check.one_spec(task, fields)]))[0]
 
     async def enqueue_many(self, specs: Iterable[TaskSpec]) -> Tasks:
         """Make a whole graph, all or nothing; up to 10,000 tasks and 100,000 edges.
@@ -78,11 +80,12 @@ class Scheduler:
         Specs may name each other as prerequisites in any order. Returns the tasks in the
         order of the specs. Raises as `enqueue`, and DependencyCycle with the path.
         """
-        return await self._enqueue(tuple(specs))
+        return await self._enqueue(list(specs))
 
-    async def _enqueue(self, specs: tuple[TaskSpec, ...]) -> Tasks:
+    async def _enqueue(self, specs: Sequence[TaskSpec]) -> Tasks:
+        requests = checked_all(specs, self._sources)
         await self._system.gate.passage()
-        return await self._system.ask(ask.Enqueue(specs, Reply()))
+        return await self._system.ask(ask.Enqueue(requests, Reply()))
 
     async def claim(
         self,
@@ -318,6 +321,9 @@ class Scheduler:
 
         Waits up to `wait` seconds for the first one.
         """
+        if since is not None:
+            check.whole("since", since, 0, 2**63 - 1)
+        check.whole("limit", limit, 1, FEED_STEP)
         return await self._system.ask(ask.ReadChanges(since, limit, wait, Reply()))
 
     async def pause(self, agent_type: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec.structs import replace
+from msgrequest.structs import replace
 
 from scheduler.cli.workflow import Workflow
 from scheduler.cli.workflow_task import WorkflowTask
@@ -34,15 +34,14 @@ def plan_workflow(workflow: Workflow, workers: int | None, now: float) -> Plan:
 
 def _task(task: WorkflowTask, numbers: Mapping[str, int], now: float) -> Task:
     request = checked(TaskSpec(**task.fields))
-    spec = request.spec
-    estimate = task.runtime_s if spec.estimated_duration is None else spec.estimated_duration
+    estimate = task.runtime_s if request.estimated_duration is None else request.estimated_duration
     return Task(
         number=numbers[task.ref],
-        description=spec.description,
+        description=request.description,
         summary=request.summary,
-        source=spec.source,
-        agent_type=spec.agent_type,
-        base_priority=spec.base_priority,
+        source=request.source,
+        agent_type=request.agent_type,
+        base_priority=request.base_priority,
         deadline_s=request.deadline_s,
         estimated_duration=DEFAULT if estimate is None else estimate,
         payload_json=None,
@@ -50,8 +49,8 @@ def _task(task: WorkflowTask, numbers: Mapping[str, int], now: float) -> Task:
         request_hash=None,
         group=None,
         parent=None,
-        max_attempts=spec.max_attempts,
-        timeout=spec.timeout,
+        max_attempts=request.max_attempts,
+        timeout=request.timeout,
         created_s=now,
         requires=tuple(numbers[ref] for ref in task.prerequisites),
         follows=tuple(numbers[ref] for ref in task.run_after),

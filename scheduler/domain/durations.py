@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+UNKNOWN = -1.0  # stands for an estimate that is still to be filled in
 DEFAULT = 60.0  # seconds, for an agent_type of which nothing is known
 
 

@@ -1,7 +1,9 @@
 """What a caller asks for: `TaskSpec`, its limits, and the check of every field.
 
 `checked` turns a spec into a `Request`: every value proved, payloads encoded, prerequisites
-as numbers or as places in the same batch. Nothing behind the door checks a field again.
+as numbers or as places in the same batch. Nothing after it checks a field again. It runs in the
+caller's own task, since what a caller passes can run code of its own: a list that raises while
+it is read must not reach an actor.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class TaskSpec(msgspec.Struct, frozen=True, eq=False):
 
     `prerequisites` must succeed, `run_after` must only end, before the task can start; both
     take ids, Tasks, and specs of the same batch. Times are aware datetimes, durations seconds.
-    DESIGN of every field: docs/tasks.md.
+    Every field: docs/tasks.md.
 
     >>> build = TaskSpec("Build the wheel", agent_type="builder", base_priority=7)
     >>> check = TaskSpec("Run the tests", prerequisites=[build])
@@ -89,21 +91,29 @@ NO_EDGES = Edges()
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """A spec after the check."""
+    """A spec after the check: values in the form in which a Task holds them."""
 
-    spec: TaskSpec
+    description: str
     summary: str
+    source: str
+    agent_type: str
+    base_priority: int
     requires: Edges
     follows: Edges
-    parent: int | None
-    payload_json: str | None
     deadline_s: float | None
     not_before_s: float | None
+    estimated_duration: float | None
+    payload_json: str | None
+    key: str | None
+    group: str | None
+    parent: int | None
+    max_attempts: int
+    timeout: float | None
 
 
 def spec_from(description: str, fields: Mapping[str, Any]) -> TaskSpec:
     """A spec from loose fields; an unknown name is refused with the nearest valid one."""
-    known = TaskSpec.__struct_fields__
+    known = TaskSpec.__struct_fields__[1:]  # the description has been given
     for field in fields:
         if field not in known:
             raise unknown_field(field, known)
@@ -152,6 +162,7 @@ def checked_all(specs: Sequence[TaskSpec], sources: Mapping[str, float]) -> list
                 hint="Make a second TaskSpec to get a second task.",
             )
     requests = [checked(spec, places, sources) for spec in specs]
+    _check_keys(requests)
     edges = sum(_count(request.requires) + _count(request.follows) for request in requests)
     if edges > BATCH_EDGES:
         raise TooLarge(
@@ -162,6 +173,22 @@ def checked_all(specs: Sequence[TaskSpec], sources: Mapping[str, float]) -> list
             hint="Enqueue it in several batches, prerequisites first.",
         )
     return requests
+
+
+def _check_keys(requests: Sequence[Request]) -> None:
+    keys: set[str] = set()
+    for request in requests:
+        if request.key is None:
+            continue
+        if request.key in keys:
+            raise InvalidTask(
+                "two tasks of the batch have the same key",
+                field="key",
+                received=request.key[:80],
+                allowed="a key of its own for each task",
+                hint="Leave out one of the two, or change its key.",
+            )
+        keys.add(request.key)
 
 
 def _count(edges: Edges) -> int:
@@ -175,11 +202,12 @@ def checked(
 ) -> Request:
     """One spec, proved field by field; `places` are the specs of its batch by identity."""
     text("description", spec.description, DESCRIPTION_BYTES)
-    if spec.source not in sources:
+    source: object = spec.source
+    if not isinstance(source, str) or source not in sources:
         raise InvalidTask(
             "source is unknown",
             field="source",
-            received=spec.source,
+            received=ascii(source)[:80],
             allowed=", ".join(sources),
             hint="Pick one of these, or open the scheduler with its own sources.",
         )
@@ -194,15 +222,24 @@ def checked(
     if spec.timeout is not None:
         number_in("timeout", spec.timeout, 0.001, TEN_YEARS)
     requires = references("prerequisites", spec.prerequisites, spec, places or {})
+    estimate = spec.estimated_duration
     return Request(
-        spec=spec,
-        summary=_summary(spec),
-        requires=requires,
-        follows=references("run_after", spec.run_after, spec, places or {}),
-        parent=None if spec.parent_id is None else number_of(spec.parent_id, "parent_id"),
-        payload_json=None if spec.payload is None else encode_json("payload", spec.payload),
-        deadline_s=seconds("deadline", spec.deadline),
-        not_before_s=seconds("not_before", spec.not_before),
+        spec.description,
+        _summary(spec),
+        spec.source,
+        spec.agent_type,
+        spec.base_priority,
+        requires,
+        references("run_after", spec.run_after, spec, places or {}),
+        seconds("deadline", spec.deadline),
+        seconds("not_before", spec.not_before),
+        None if estimate is None else float(estimate),
+        None if spec.payload is None else encode_json("payload", spec.payload),
+        spec.key,
+        spec.group,
+        None if spec.parent_id is None else number_of(spec.parent_id, "parent_id"),
+        spec.max_attempts,
+        spec.timeout,
     )
 
 

@@ -11,7 +11,8 @@ from actors import messages as m
 from actors.messages import To
 from actors.reply import Reply
 from scheduler.domain.errors import SchedulerError
-from scheduler.domain.spec import TaskSpec
+from scheduler.domain.priority import SOURCE_SCORES
+from scheduler.domain.spec import TaskSpec, checked_all
 from scheduler.domain.task import Task
 from scheduler.domain.views import Claim
 
@@ -69,7 +70,8 @@ class Clients:
         match action:
             case "enqueue" | "enqueue_with_key":
                 key = f"key {choice % 3}" if action == "enqueue_with_key" else None
-                return m.Enqueue(_specs(task, other, key, choice), Reply())
+                specs = _specs(task, other, key, choice)
+                return m.Enqueue(checked_all(specs, SOURCE_SCORES), Reply())
             case "claim":
                 return m.ClaimReady("w", None, 1 + choice % 3, 100.0, choice % 2 * 50.0, Reply())
             case "flush":
