@@ -271,9 +271,8 @@ class Resolver:
             task, requires=task.requires + requires, follows=task.follows + follows
         )
         if self.graph.open_prerequisites(number):
-            task = self.held[number] = lifecycle.block(task)
+            task = lifecycle.block(task)
         else:
-            del self.held[number]
             task = lifecycle.open_at(task, now)
         return self._rewritten(task, command.reply)
 
@@ -283,6 +282,8 @@ class Resolver:
         blocked = task.status is Status.BLOCKED
         if blocked:
             self.held[task.number] = task
+        else:
+            self.held.pop(task.number, None)
         resolved = m.Resolved(
             handed=[] if blocked else [entry],
             kept=[entry] if blocked else [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgrequest.structs import replace
+from msgspec.structs import replace
 
 from scheduler.cli.workflow import Workflow
 from scheduler.cli.workflow_task import WorkflowTask

@@ -130,7 +130,7 @@ def _heard(reply: Reply[Any]) -> list[Any]:
 
 
 @given(steps, st.integers(0, 2**32), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_actors_agree_whatever_the_order_of_delivery(
     script: list[tuple[str, Any, int]], seed: int, slow_disk: bool
 ) -> None:
