@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from actors.messages import ClaimReady
+
+FEW = 64  # so many are kept without a look whether they are still there
 
 
 class WaitingClaims:
@@ -20,17 +22,30 @@ class WaitingClaims:
         self._lanes: dict[str | None, deque[int]] = {}
         self._ends: list[tuple[float, int]] = []  # heap
         self._serial = 0
+        self._look_through_at = FEW
 
     def __len__(self) -> int:
         return len(self._claims)
 
     def add(self, claim: ClaimReady, until: float) -> None:
         """Let a claim wait until that moment."""
+        if len(self._claims) >= self._look_through_at:
+            self._forget_gone()
         self._serial += 1
         self._claims[self._serial] = claim
         for lane in claim.agent_types or (None,):
             self._lanes.setdefault(lane, deque()).append(self._serial)
         heappush(self._ends, (until, self._serial))
+
+    def _forget_gone(self) -> None:
+        """Drop those whose caller was cancelled; O(1) a claim, for it waits for a doubling."""
+        kept = {s: claim for s, claim in self._claims.items() if not claim.reply.abandoned}
+        self._claims = kept
+        self._ends = [end for end in self._ends if end[1] in kept]
+        heapify(self._ends)
+        for lane, serials in list(self._lanes.items()):
+            self._lanes[lane] = deque(serial for serial in serials if serial in kept)
+        self._look_through_at = max(FEW, 2 * len(kept))
 
     def oldest(self, lanes: Iterable[str]) -> tuple[int, ClaimReady] | None:
         """The claim that has waited longest for one of these lanes."""

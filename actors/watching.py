@@ -7,6 +7,8 @@ from heapq import heappop, heappush
 
 from actors.messages import ReadChanges, Wait
 
+FEW = 64  # so many are kept without a look whether they are still there
+
 
 class Watching:
     """Waits by the tasks they lack, and readers of the change feed, each with its end."""
@@ -18,6 +20,7 @@ class Watching:
         self._readers: dict[int, int] = {}  # by reader: since which sequence
         self._ends: list[tuple[float, int]] = []  # heap
         self._serial = 0
+        self._look_through_at = FEW
 
     @property
     def waits(self) -> bool:
@@ -25,6 +28,8 @@ class Watching:
         return bool(self._wanted)
 
     def _add(self, watcher: Wait | ReadChanges, now: float) -> int:
+        if len(self._open) >= self._look_through_at:
+            self._forget_gone()
         self._serial += 1
         self._open[self._serial] = watcher
         if watcher.seconds != float("inf"):
@@ -81,11 +86,12 @@ class Watching:
         """Everyone, removed."""
         return [self._remove(serial) for serial in list(self._open)]
 
-    def forget_gone(self) -> None:
-        """Drop those whose client was cancelled."""
+    def _forget_gone(self) -> None:
+        """Drop those whose client was cancelled; O(1) a watcher, for it waits for a doubling."""
         for serial, watcher in list(self._open.items()):
             if watcher.reply.abandoned:
                 self._remove(serial)
+        self._look_through_at = max(FEW, 2 * len(self._open))
 
     def _remove(self, serial: int) -> Wait | ReadChanges:
         for number in self._lacking.pop(serial, ()):
