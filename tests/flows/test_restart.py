@@ -36,7 +36,7 @@ async def test_everything_unfinished_is_there_again(tmp_path: Path) -> None:
         await scheduler.complete(claim)
         (claim,) = await scheduler.claim("w")
         assert claim.task.id == made[2].id
-        assert (await scheduler.enqueue("learned")).estimated_duration == pytest.approx(7)
+        assert (await scheduler.enqueue("learned")).estimated_duration == pytest.approx(7, abs=0.5)
         assert (await scheduler.enqueue("later")).number > made[2].number
 
 
