@@ -29,7 +29,7 @@ WRITE_BEHIND = 0.02  # seconds that `accepted` changes may wait for company
 LAZY_WRITE = 1.0  # seconds that heartbeats may
 RETRY_FIRST, RETRY_CAP = 0.1, 2.0  # seconds between attempts to write to a failing store
 CHECKPOINT_PAGES = 2_000
-PRUNE_EVERY = 3_600.0  # seconds
+PRUNE_FIRST, PRUNE_EVERY = 60.0, 3_600.0  # seconds after the start, and from then on
 SMOOTHING = 0.2
 
 
@@ -64,8 +64,9 @@ class Persister:
         self._prune_at = inf
         self._pruned_up_to = 0
 
-    def load(self) -> Loaded:
+    def load(self, now: float) -> Loaded:
         """Read what the store holds; before anything else."""
+        self._prune_at = now + PRUNE_FIRST
         loaded = self._store.load()
         self.records.load(loaded)
         return loaded

@@ -119,7 +119,7 @@ class System:
                 reply.refuse(SchedulerClosed("the scheduler has stopped; the outcome is unknown"))
 
     async def _recover(self) -> None:
-        loaded = self._persister.load()
+        loaded = self._persister.load(self._now())
         self._ingest.ids.not_before(loaded.largest)
         recovered: Reply[None] = Reply()
         self._send(To.RESOLVER, [m.Recover(loaded, recovered)])

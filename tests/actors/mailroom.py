@@ -46,7 +46,7 @@ class Mailroom:
         if slow_disk:
             self.persister._commit_cost = 1e9
         recovered: Reply[None] = Reply()
-        self.boxes[To.RESOLVER].append(m.Recover(self.persister.load(), recovered))
+        self.boxes[To.RESOLVER].append(m.Recover(self.persister.load(START), recovered))
         self.settle()
 
     def send(self, command: Any) -> Any:
@@ -73,6 +73,9 @@ class Mailroom:
             self.boxes[address].append(message)
 
     def _write(self, job: m.WriterMessage) -> None:
+        if isinstance(job, m.Prune):
+            self.boxes[To.PERSISTER].append(m.Tidied())
+            return
         assert isinstance(job, m.Write)
         for _ in self.store.write(job.batch):
             pass

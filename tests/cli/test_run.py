@@ -62,7 +62,7 @@ def test_montage_to_its_end(headrace: Headrace) -> None:
 
 def test_killed_and_resumed(headrace: Headrace) -> None:
     """After kill -9 what was acknowledged is not done again, and the rest is done."""
-    run = ["run", MONTAGE, "--speed", "20", "--workers", "8", "--lease", "1", "--json"]
+    run = ["run", MONTAGE, "--speed", "20", "--workers", "8", "--json"]
     process = headrace.start(*run)
     events = read_until(process, "completed", 30)
     process.send_signal(signal.SIGKILL)

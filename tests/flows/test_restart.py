@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from scheduler import Status, StoreLocked, TaskSpec, open_scheduler
+from scheduler import (
+    SequenceTooOld,
+    Status,
+    StoreLocked,
+    TaskSpec,
+    UnknownTask,
+    open_scheduler,
+)
 
 from .conftest import virtual_wall
 
@@ -111,3 +118,27 @@ async def test_what_was_retried_stays_open(tmp_path: Path) -> None:
             (claim,) = await scheduler.claim("w")
             assert claim.task.id == expected.id
             await scheduler.complete(claim)
+
+
+async def test_finished_tasks_are_forgotten_after_the_retention(tmp_path: Path) -> None:
+    """Except those that an unfinished task depends on; the feed says where it begins now."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, wall_clock=virtual_wall, retention=86_400) as scheduler:
+        old = await scheduler.enqueue("old")
+        needed = await scheduler.enqueue("needed")
+        for claim in await scheduler.claim("w", limit=2):
+            await scheduler.complete(claim)
+        gate = await scheduler.enqueue("gate")
+        waiting = await scheduler.enqueue("waiting", prerequisites=[needed, gate])
+        await trio.sleep(2 * 86_400)
+        with pytest.raises(UnknownTask):
+            await scheduler.get(old)
+        assert (await scheduler.get(needed)).status is Status.COMPLETED
+        status = await scheduler.queue_status()
+        assert status.total_tasks == 3
+        with pytest.raises(SequenceTooOld):
+            await scheduler.read_changes(1)
+        changes, _ = await scheduler.read_changes(0)
+        assert {c.task.id for c in changes} == {needed.id, gate.id, waiting.id}
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        assert (await scheduler.queue_status()).counts == status.counts
