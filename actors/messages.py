@@ -16,7 +16,7 @@ import msgspec
 from actors.reply import Reply
 from persistence.store import Batch, Filter, Loaded, Pruned
 from scheduler.domain.durations import Duration
-from scheduler.domain.errors import SchedulerError, StoreError
+from scheduler.domain.errors import SchedulerError, StoreUnavailable
 from scheduler.domain.lifecycle import Verb
 from scheduler.domain.priority import Facts
 from scheduler.domain.spec import Request
@@ -530,7 +530,7 @@ class WriteFailed(Message, frozen=True):
     """To the persister: nothing of the batch is known to be saved."""
 
     batch: Batch
-    error: StoreError
+    error: StoreUnavailable
 
 
 class Tidied(Message, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 from actors import messages as m
 from actors.messages import Post, To
 from actors.reply import Reply
-from scheduler.domain.errors import StoreError, StoreUnavailable
+from scheduler.domain.errors import StoreUnavailable
 
 PATIENCE = 10.0  # seconds
 
@@ -26,7 +26,7 @@ class Pending(msgspec.Struct, frozen=True, eq=False):
 
 
 def give_up(
-    waiting: Sequence[Pending], error: StoreError, now: float
+    waiting: Sequence[Pending], error: StoreUnavailable, now: float
 ) -> tuple[list[Pending], list[Post]]:
     """Refuse what has waited too long; returns what waits on.
 
@@ -73,7 +73,7 @@ def reply_of(what: Item) -> Reply[Any]:
             return what.reply  # type: ignore[union-attr]  # a LookUp has one of three commands
 
 
-def _unavailable(error: StoreError, what: object) -> StoreUnavailable:
+def _unavailable(error: StoreUnavailable, what: object) -> StoreUnavailable:
     changed = isinstance(what, m.Value | m.Finished | m.Flush)
     return StoreUnavailable(
         f"the store has not answered for {PATIENCE:g} s: {error.message}",

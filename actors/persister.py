@@ -19,7 +19,7 @@ from actors.messages import Post, To
 from actors.patience import Pending, give_up
 from actors.records import Records
 from persistence.store import Batch, Loaded, Store
-from scheduler.domain.errors import StoreError
+from scheduler.domain.errors import StoreUnavailable
 
 Durability = Literal["synced", "committed", "accepted"]
 
@@ -29,6 +29,7 @@ WRITE_BEHIND = 0.02  # seconds that `accepted` changes may wait for company
 LAZY_WRITE = 1.0  # seconds that heartbeats may
 RETRY_FIRST, RETRY_CAP = 0.1, 2.0  # seconds between attempts to write to a failing store
 CHECKPOINT_PAGES = 2_000
+LOOK_AT_LOG_EVERY = 16  # commits: a look costs 9 us
 PRUNE_FIRST, PRUNE_EVERY = 60.0, 3_600.0  # seconds after the start, and from then on
 SMOOTHING = 0.2
 
@@ -57,10 +58,11 @@ class Persister:
         self._store_is_busy = False
         self._answers = Answers(self.records, store, lambda: self.unsaved)
         self._commit_cost = 0.0
+        self._commits = 0
         self._write_at = inf
         self._down_since: float | None = None
         self._retry_delay = RETRY_FIRST
-        self._error: StoreError | None = None
+        self._error: StoreUnavailable | None = None
         self._prune_at = inf
         self._pruned_up_to = 0
 
@@ -186,7 +188,7 @@ class Persister:
         self._waiting_in_flight, self._waiting = self._waiting, []
         self._write_at = inf
         if batch.counts is not None:
-            batch.counts = dict(batch.counts)
+            batch.counts = dict(self.records.counts)
         if len(batch) > INLINE_ROWS or self._commit_cost > INLINE_COMMIT:
             self._store_is_busy = True
             return [(To.WRITER, m.Write(batch))]
@@ -201,7 +203,7 @@ class Persister:
                 before = self._timer()
                 self._store.commit()
                 seconds = self._timer() - before
-        except StoreError as error:
+        except StoreUnavailable as error:
             self._store.rollback()
             return self._write_failed(m.WriteFailed(batch, error), now)
         return self._written(m.Written(batch, seconds), now)
@@ -217,7 +219,8 @@ class Persister:
             self._down_since, self._retry_delay = None, RETRY_FIRST
             posts.append((To.PRIORITIZER, m.StoreUp()))
         posts += self._answers.saved(message.batch, waiting, self._unsaved, now)
-        if self._store.wal_pages() > CHECKPOINT_PAGES:
+        self._commits += 1
+        if self._commits % LOOK_AT_LOG_EVERY == 0 and self._store.wal_pages() > CHECKPOINT_PAGES:
             posts += self._tidy(m.Checkpoint())
         return posts
 

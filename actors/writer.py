@@ -2,8 +2,10 @@
 
 It takes one job at a time and owns the store until it has reported back. Rows are written on
 the loop's thread in slices with a checkpoint between them; only what waits for the disk goes
-to a thread. While it is there, the loop sleeps 50 us twice a millisecond: a loop that is never
+to a thread. While it is out, the loop sleeps 50 us twice a millisecond: a loop that is never
 idle does not let go of the GIL for long enough, and starves the thread (docs/durability.md).
+A store that is unavailable is reported, and tried again; one that is corrupt cannot heal, and
+ends the scheduler.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import trio
 
 from actors import messages as m
 from persistence.store import Batch, Pruned, Store
-from scheduler.domain.errors import StoreError
+from scheduler.domain.errors import StoreUnavailable
 
 T = TypeVar("T")
 
@@ -51,7 +53,7 @@ class Writer:
             for _ in self._store.write(batch):
                 await trio.lowlevel.checkpoint()
             seconds = await in_thread(self._commit)
-        except StoreError as error:
+        except StoreUnavailable as error:
             self._store.rollback()
             return m.WriteFailed(batch, error)
         return m.Written(batch, seconds)
@@ -64,7 +66,7 @@ class Writer:
     async def _tidy(self, work: Callable[[], T], report: Callable[[T], m.Tidied]) -> m.Tidied:
         try:
             return report(await in_thread(work))
-        except StoreError:
+        except StoreUnavailable:
             return m.Tidied()  # tidying can wait; the next commit will meet the trouble again
 
     def _prune(self, job: m.Prune) -> Pruned:
