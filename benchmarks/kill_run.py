@@ -5,7 +5,8 @@ tasks it acknowledged as done. After every kill the same command is started agai
 workflow has reached its end, the next one begins in the same database. Then it must hold that
 
 - no task starts again that was acknowledged as done before a kill (nothing is repeated),
-- every task is acknowledged, and its command ran to its end (nothing is lost),
+- every run finds done what earlier ones acknowledged, the last one ends with exit code 0, and
+  every command ran to its end (nothing is lost),
 - no task starts before the commands that it waits for have ended.
 
 A task that was running at the moment of a kill runs again: execution is at least once.
@@ -61,8 +62,6 @@ class Workflow:
             if early:
                 wrong.append(f"{ref} started before the end of {early}")
         for ref in self.waits_for:
-            if ref not in self.acknowledged:
-                wrong.append(f"{ref} was never acknowledged as done")
             if ref not in ended:
                 wrong.append(f"{ref} never ran to its end")
         return wrong
@@ -98,7 +97,7 @@ def make_workflow(folder: Path, number: int, tasks: int, chance: random.Random) 
 
 def run_once(work: Workflow, database: Path, kill_after: float | None) -> tuple[int, int | None]:
     """One `headrace run`: its exit code, and how many tasks it found done if it came so far."""
-    options = ["--json", "--workers", "4", "--lease", "1", "--db", str(database)]
+    options = ["--json", "--workers", "4", "--db", str(database)]
     process = subprocess.Popen(
         [sys.executable, "-m", "scheduler.cli", "run", str(work.path), *options],
         stdout=subprocess.PIPE,

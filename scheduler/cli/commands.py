@@ -11,7 +11,7 @@ from contextlib import suppress
 import trio
 
 TAIL_BYTES = 16 * 1024  # kept of each stream: as JSON at most 96 KiB, so a result holds both
-TERM_SECONDS = 5.0  # between SIGTERM and SIGKILL
+TERM_SECONDS = 3.0  # between SIGTERM and SIGKILL
 LINGER_SECONDS = 1.0  # for output, when a grandchild keeps the pipe open
 
 

@@ -43,14 +43,6 @@ def _processors() -> int:
     help="What a finished task survives: power loss, kill -9, an orderly end.",
 )
 @click.option("--group", metavar="NAME", help="Default: the file's name without its ending.")
-@click.option(
-    "--lease",
-    type=click.FloatRange(1, 86_400),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the tasks of a killed run stay taken.",
-)
 @database_option
 @as_json_option
 def run_command(
@@ -59,7 +51,6 @@ def run_command(
     speed: float,
     durability: Durability,
     group: str | None,
-    lease: float,
     database: str,
     as_json: bool,
 ) -> None:
@@ -82,5 +73,5 @@ def run_command(
     """
     from scheduler.cli.run_session import Settings, run_workflow
 
-    settings = Settings(workers, speed, durability, lease, database, as_json)
+    settings = Settings(workers, speed, durability, database, as_json)
     click.get_current_context().exit(run_workflow(workflow, group, settings))

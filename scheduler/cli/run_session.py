@@ -17,7 +17,7 @@ from scheduler.cli import exit_codes
 from scheduler.cli.displays import Display, JsonDisplay, PlainDisplay
 from scheduler.cli.jobs import job_of
 from scheduler.cli.progress import Tally
-from scheduler.cli.runner import Event, Runner
+from scheduler.cli.runner import Event, Runner, take_back
 from scheduler.cli.summary import Chronicle, Opening, Summary, summarize
 from scheduler.cli.workflow import Workflow, read_workflow
 from scheduler.cli.workflow_enqueue import enqueue_workflow
@@ -29,12 +29,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """The options of `run`. `lease` in seconds."""
+    """The options of `run`."""
 
     workers: int
     speed: float
     durability: Durability
-    lease: float
     database: str
     as_json: bool
 
@@ -74,6 +73,7 @@ class _Session:
         started = time.perf_counter()
         settings = self._settings
         async with open_scheduler(settings.database, durability=settings.durability) as scheduler:
+            await take_back(scheduler)
             tasks = await enqueue_workflow(scheduler, self._workflow, settings.speed)
             opening = await self._opening(scheduler, tasks)
             self.display.opened(opening)
@@ -122,23 +122,24 @@ class _Session:
             },
             sorted({task.agent_type for task in open_tasks.values()}),
             workers=self._settings.workers,
-            lease=self._settings.lease,
             notify=notify,
         )
         if open_tasks:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._stop_on_signal, nursery.cancel_scope)
+                scope = trio.CancelScope()
+                nursery.start_soon(self._stop_on_signal, scope)
                 nursery.start_soon(self._tick, tally)
-                await runner.run()
+                with scope:
+                    await runner.run()
                 nursery.cancel_scope.cancel()
 
     async def _stop_on_signal(self, scope: trio.CancelScope) -> None:
-        """The first signal ends the run in order; the second has its ordinary effect."""
+        """End the run in order; further signals change nothing, for it ends in seconds."""
         heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         with trio.open_signal_receiver(*heeded) as signals:
-            async for self.signal in signals:
+            async for number in signals:
+                self.signal = self.signal or number
                 scope.cancel()
-                return
 
     async def _tick(self, tally: Tally) -> None:
         while True:

@@ -16,13 +16,15 @@ import msgspec
 import trio
 
 from scheduler.cli.jobs import Job, Outcome, perform
-from scheduler.domain.errors import LeaseLost, SchedulerError
+from scheduler.domain.errors import AlreadyFinished, LeaseLost, SchedulerError
 from scheduler.domain.task import Status, Task
 from scheduler.domain.views import Claim, Ended
 from scheduler.handle import Scheduler
 
-HOLDER_PREFIX = "run:"
+HOLDER_PREFIX = "run:"  # of all runs: whoever owns the file knows that the runs before it are dead
+LEASE_SECONDS = 60.0
 IDLE_SECONDS = 3_600.0  # how long one claim waits
+TAKEN_AWAY = (LeaseLost, AlreadyFinished)
 
 Kind = Literal["started", "completed", "failed", "retrying", "released", "lost"]
 
@@ -54,14 +56,12 @@ class Runner:
         lanes: Sequence[str],
         *,
         workers: int,
-        lease: float,
         notify: Callable[[Event], None],
     ) -> None:
         self._scheduler = scheduler
         self._jobs = jobs
         self._lanes = lanes
         self._workers = workers
-        self._lease = lease
         self._notify = notify
         self._held: dict[str, _Held] = {}
 
@@ -71,7 +71,7 @@ class Runner:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep_leases)
                 for number in range(self._workers):
-                    nursery.start_soon(self._work, f"{holder_of_this_process()}:{number}")
+                    nursery.start_soon(self._work, _holder(number))
                 tasks = await self._scheduler.wait(self._jobs)
                 nursery.cancel_scope.cancel()
         finally:
@@ -82,7 +82,7 @@ class Runner:
     async def _work(self, holder: str) -> None:
         while True:
             for claim in await self._scheduler.claim(
-                holder, self._lanes, lease=self._lease, wait=IDLE_SECONDS
+                holder, self._lanes, lease=LEASE_SECONDS, wait=IDLE_SECONDS
             ):
                 job = self._jobs.get(claim.task.id)
                 if job is not None:
@@ -113,7 +113,7 @@ class Runner:
         try:
             with trio.CancelScope(shield=True):  # work that is done is recorded, come what may
                 ended = await self._record(job, claim, outcome)
-        except LeaseLost:
+        except TAKEN_AWAY:
             self._notify(Event("lost", job, claim.task, seconds))
             return
         kind: Kind = "retrying"
@@ -134,15 +134,23 @@ class Runner:
 
     async def _keep_leases(self) -> None:
         while True:
-            await trio.sleep(self._lease / 3)
+            await trio.sleep(LEASE_SECONDS / 3)
             for task_id, held in list(self._held.items()):
-                try:
-                    await self._scheduler.heartbeat(held.claim)
-                except LeaseLost:
-                    held.scope.cancel()
-                    self._held.pop(task_id, None)
+                if self._held.get(task_id) is held:  # else it has ended in the meantime
+                    await self._extend(task_id, held)
+
+    async def _extend(self, task_id: str, held: _Held) -> None:
+        try:
+            await self._scheduler.heartbeat(held.claim)
+        except TAKEN_AWAY:
+            held.scope.cancel()
+            self._held.pop(task_id, None)
 
 
-def holder_of_this_process() -> str:
-    """The name that this process claims under, before the number of the worker."""
-    return f"{HOLDER_PREFIX}{socket.gethostname()}:{os.getpid()}"
+async def take_back(scheduler: Scheduler) -> None:
+    """Give back what runs before this one held when they were killed."""
+    await scheduler.release_holders(HOLDER_PREFIX)
+
+
+def _holder(worker: int) -> str:
+    return f"{HOLDER_PREFIX}{socket.gethostname()}:{os.getpid()}:{worker}"

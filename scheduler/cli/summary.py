@@ -75,15 +75,19 @@ class Chronicle:
             self._first = now if self._first is None else self._first
             return
         self._last = now
+        if event.kind not in ("completed", "failed", "retrying"):
+            return
         took = event.seconds if event.job.command is not None else event.job.sleep
         self._seconds[event.job.ref] = self._seconds.get(event.job.ref, 0.0) + took
 
     @property
     def jobs(self) -> int:
+        """How many have ended, or ended one attempt."""
         return len(self._seconds)
 
     @property
     def makespan(self) -> float:
+        """Seconds from the first start to the last end."""
         return 0.0 if self._first is None else self._last - self._first
 
     def lower_bound(self, workflow: Workflow, workers: int) -> float:
