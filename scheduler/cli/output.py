@@ -15,7 +15,8 @@ import click
 
 from scheduler.cli.text import safe, safe_lines
 
-NARROW = 20  # characters of a column that gives way, unless it is the last
+NARROW = 20  # characters of a column that gives way
+PADDING = 3  # characters between columns
 
 
 def print_json(value: Any) -> None:
@@ -50,18 +51,25 @@ def _draw_table(
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    console = Console()
+    least = 0  # columns that give way count as narrow, all others as they are
     for place, column in enumerate(columns):
         last = place == len(columns) - 1
-        if column in shorten:
-            table.add_column(column, no_wrap=True, max_width=None if last else NARROW)
-        elif last and not shorten:
-            table.add_column(column, overflow="fold")
+        if column in shorten or (last and not shorten):
+            table.add_column(column, max_width=None if last else NARROW)
+            least += NARROW
         else:
-            widest = max((len(row[place]) for row in cells), default=0)
-            table.add_column(column, no_wrap=True, min_width=max(widest, len(column)))
+            table.add_column(column, no_wrap=True)
+            least += max(map(len, (column, *(row[place] for row in cells)))) + PADDING
     for row in cells:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+        table.add_row(
+            *(
+                Text(cell, no_wrap=column in shorten, overflow="ellipsis" if shorten else "fold")
+                for column, cell in zip(columns, row, strict=True)
+            )
+        )
+    console.width = max(console.width, least)  # rather broken by the terminal than cut off
+    console.print(table)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -88,3 +96,5 @@ def print_error(facts: Mapping[str, Any], *, as_json: bool) -> None:
             value = facts[name]
             text = " → ".join(value) if name == "path" else str(value)
             click.echo(f"  {name + ':':<10}{safe(text)}", err=True)
+    if "retry_after_s" in facts:
+        click.echo(f"  retry:    after {facts['retry_after_s']:g} s", err=True)

@@ -62,6 +62,8 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
         ],
         shorten=("agent_type", "summary"),
     )
+    if not page.tasks:
+        click.echo("No tasks here.", err=True)
     if page.has_more:
         click.echo(f"There are more: --cursor {page.cursor}", err=True)
 

@@ -132,22 +132,6 @@ def test_the_database_option(headrace: Headrace) -> None:
     assert names == {"env.db", "flag.db", "tasks.db"}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["list"], ["get", "0" * 13], ["status"], ["explain", "0" * 13], ["plan"], ["doctor"],
-        ["cancel", "0" * 13], ["retry", "0" * 13], ["update", "0" * 13, "--summary", "x"],
-        ["add-prerequisites", "0" * 13, "0" * 13], ["pause", "a"], ["resume", "a"],
-    ],
-    ids=lambda words: words[0],
-)  # fmt: skip
-def test_only_run_and_enqueue_make_a_database(headrace: Headrace, words: list[str]) -> None:
-    """Every other command refuses a file that is not there, with exit code 5, and makes none."""
-    said = headrace(*words, "--db", "none.db", code=5)
-    assert "no such database" in said.err
-    assert list(headrace.folder.iterdir()) == []
-
-
 def test_hostile_text_cannot_steer_a_terminal(headrace: Headrace) -> None:
     """Escape sequences, rich markup and marks of direction are shown, not obeyed."""
     hostile = "\x1b[31mred\x1b[0m [bold]loud[/bold] \u202eesrever\u2066 \x07"

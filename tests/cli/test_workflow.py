@@ -54,7 +54,7 @@ def read(folder: Path, name: str, text: str) -> InvalidRequest:
         ('{"ref": "a", "run": "x", "base_priority": 11}', "line 1", "out of range", 11, None),
         ('{"ref": "a", "run": "x", "deadline": "soon"}', "line 1", "not a time", "soon", None),
         ('{"ref": "a", "run": "x", "deadline": "2030-01-01"}', "line 1", "time zone", None, None),
-        ('{"ref": "a", "run": "x", "source": "me"}', "line 1", "source is unknown", "me", None),
+        ('{"ref": "a", "run": "x", "source": "me"}', "line 1", "source is unknown", "'me'", None),
         ("\n \n", "", "no task", None, None),
     ],
 )  # fmt: skip
