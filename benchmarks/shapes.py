@@ -1,0 +1,71 @@
+"""Whether the cost of a task grows with the size of its graph: chains and fan-outs in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import trio
+
+from benchmarks.measuring import PAIRS, Figure, at_most, paired
+from benchmarks.workload import Scratch
+from scheduler import Task, TaskSpec, open_scheduler
+
+SMALL, LARGE = 10_000, 100_000
+BATCH = 10_000
+
+Waits = Callable[[Sequence[TaskSpec], Sequence[Task]], Sequence[TaskSpec | Task]]
+
+
+class Seconds(NamedTuple):
+    """What one graph took."""
+
+    enqueue: float
+    plan: float
+    cancel: float
+
+
+def chain(batch: Sequence[TaskSpec], made: Sequence[Task]) -> Sequence[TaskSpec | Task]:
+    """Each task waits for the one before it."""
+    return batch[-1:] or made[-1:]
+
+
+def fan_out(batch: Sequence[TaskSpec], made: Sequence[Task]) -> Sequence[TaskSpec | Task]:
+    """All tasks wait for the first one."""
+    return made[:1] or batch[:1]
+
+
+def measure(size: int, waits: Waits) -> Seconds:
+    """Enqueue a graph batch by batch, plan it, and cancel it by its root."""
+
+    async def main() -> Seconds:
+        async with open_scheduler() as scheduler:
+            ends: list[Task] = []  # the first and the last task
+            enqueuing = 0.0
+            for _ in range(size // BATCH):
+                batch: list[TaskSpec] = []
+                for _ in range(BATCH):
+                    batch.append(TaskSpec("Take a step", prerequisites=waits(batch, ends)))
+                began = time.perf_counter()
+                made = await scheduler.enqueue_many(batch)
+                enqueuing += time.perf_counter() - began
+                ends = [(ends or made)[0], made[-1]]
+            began = time.perf_counter()
+            plan = await scheduler.execution_plan()
+            planned = time.perf_counter()
+            cancellation = await scheduler.cancel(ends[0])
+            ended = time.perf_counter()
+            assert sum(map(len, plan.batches)) == cancellation.total_cancelled == size
+            return Seconds(enqueuing, planned - began, ended - planned)
+
+    return trio.run(main)
+
+
+def figures(_: Scratch) -> Iterator[Figure]:
+    """Ten times as many tasks against one."""
+    for name, waits in (("chain", chain), ("fan-out", fan_out)):
+        pairs = [(measure(LARGE, waits), measure(SMALL, waits)) for _ in range(PAIRS)]
+        for stage, step in enumerate(Seconds._fields):
+            values = [(large[stage], small[stage]) for large, small in pairs]
+            yield paired(f"{name} of 100,000, {step} / of 10,000", "s", values, at_most(15))

@@ -1,0 +1,85 @@
+"""How long it takes until a scheduler is there: the import, and the recovery of a file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import trio
+
+from benchmarks.measuring import Figure, at_most, compare
+from benchmarks.workload import Scratch, linked_specs
+from persistence.opening import connect
+from scheduler import open_scheduler
+
+UNFINISHED = 100_000
+BATCH = 10_000
+IMPORTS = 9
+HEAVY = ("mcp", "hypercorn", "click")
+
+TIMED_IMPORT = """
+import sys, time
+began = time.perf_counter()
+from {module} import {name}
+seconds = time.perf_counter() - began
+assert not {heavy}.intersection(sys.modules), "a heavy module came along"
+print(seconds)
+"""
+
+
+def figures(files: Scratch) -> Iterator[Figure]:
+    """Both start from the same file."""
+    path = files.new()
+    trio.run(_fill, path)
+    yield compare(
+        "open a file of 100,000 unfinished tasks / fetchall",
+        "s",
+        lambda: trio.run(reopen, path),
+        lambda: fetch_all(path),
+        at_most(12),
+    )
+    yield compare(
+        "import scheduler, open_scheduler / import trio",
+        "s",
+        lambda: fresh_import("scheduler", "open_scheduler"),
+        lambda: fresh_import("trio", "run"),
+        at_most(2),
+        pairs=IMPORTS,
+    )
+
+
+async def _fill(path: str) -> None:
+    async with open_scheduler(path) as scheduler:
+        for _ in range(UNFINISHED // BATCH):
+            await scheduler.enqueue_many(linked_specs(BATCH))
+
+
+async def reopen(path: str) -> float:
+    """Seconds until the scheduler on this file answers its first question."""
+    began = time.perf_counter()
+    async with open_scheduler(path) as scheduler:
+        status = await scheduler.queue_status()
+        seconds = time.perf_counter() - began
+    assert status.total_tasks == UNFINISHED
+    return seconds
+
+
+def fetch_all(path: str) -> float:
+    """Seconds to read the rows of the same tasks and edges."""
+    with closing(connect(path, "synced", None)) as connection:
+        began = time.perf_counter()
+        tasks = connection.execute("SELECT * FROM tasks").fetchall()
+        connection.execute("SELECT * FROM edges").fetchall()
+        seconds = time.perf_counter() - began
+    assert len(tasks) == UNFINISHED
+    return seconds
+
+
+def fresh_import(module: str, name: str) -> float:
+    """Seconds for an import in a new process; what only some users need must not come along."""
+    code = TIMED_IMPORT.format(module=module, name=name, heavy=set(HEAVY))
+    result = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    return float(result.stdout)
