@@ -8,15 +8,17 @@ as a maximum (or minimum), so that the facts of a node are a function of its dep
 - A fact that may have fallen is noted, to be computed anew.
 
 Noted nodes wait in a heap and are worked off in reverse topological order, so each is
-visited once however many of its dependents changed. At any moment every node that is not
-noted is exact with regard to its dependents, apart from rises they have yet to hand on; when
-the heap is empty, all are what one pass over the whole graph would compute.
+visited once however many of its dependents changed (the order only saves visits: an edge
+added meanwhile may cost some). At any moment every node that is not noted is exact with regard
+to its dependents, apart from rises they have yet to hand on; when the heap is empty, all are
+what one pass over the whole graph would compute.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
+from itertools import count
 from math import inf
 
 from scheduler.domain.node import UNBOUNDED, Inherited, Node
@@ -30,7 +32,8 @@ class Inheritance:
     """The notes of one graph: which nodes wait for work, and whose facts have changed."""
 
     def __init__(self) -> None:
-        self._noted: list[tuple[int, Node]] = []
+        self._noted: list[tuple[int, int, Node]] = []
+        self._serial = count()  # between nodes of one order: positions may have moved
         self._changed: set[int] = set()
 
     def take_changed(self) -> list[int]:
@@ -80,19 +83,14 @@ class Inheritance:
         noted = self._noted
         while noted and budget > 0:
             budget -= 1
-            _, node = heappop(noted)
+            node = heappop(noted)[2]
             if node.alive:
                 self._visit(node)
         return bool(noted)
 
-    def reordered(self) -> None:
-        """Topological positions have moved: sort the notes again. O(notes)."""
-        self._noted = [(-node.order, node) for _, node in self._noted if node.alive]
-        heapify(self._noted)
-
     def check(self, nodes: Iterable[Node]) -> None:
         """Assert that exactly the noted nodes are marked, and that all facts are exact if none."""
-        noted = {node for _, node in self._noted if node.alive}
+        noted = {node for _, _, node in self._noted if node.alive}
         for node in nodes:
             assert (node in noted) == bool(node.mark)
             if not self._noted:
@@ -102,14 +100,14 @@ class Inheritance:
 
     def _note(self, node: Node, mark: int) -> None:
         if not node.mark:
-            heappush(self._noted, (-node.order, node))
+            heappush(self._noted, (-node.order, next(self._serial), node))
         node.mark |= mark
 
     def _visit(self, node: Node) -> None:
         mark, node.mark = node.mark, 0
         before, passed_on = node.inherited(), node.passed_on()
         if mark & STALE:
-            node.derive(before)  # later nodes are done, so facts here can only have fallen
+            node.derive(before)  # rises come by themselves: facts can only fall here
             if node.inherited() != before:
                 self._changed.add(node.number)
             elif mark == STALE:

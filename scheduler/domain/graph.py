@@ -69,6 +69,7 @@ class Graph:
     def admit(self, tasks: Sequence[Task]) -> None:
         """Take in new tasks, in any order, all or (DependencyCycle) nothing. O(n + m).
 
+        Their numbers are not in the graph, and a task names each prerequisite once a kind.
         Their facts are exact at once, and their direct prerequisites know of them; what lies
         further up learns it in the next `sweep`, once for all batches until then.
         """
@@ -79,23 +80,31 @@ class Graph:
             node = nodes[task.number] = Node(task, order, scores)
             order += 1
             if task.requires or task.follows:
-                self._link(node, task.requires, task.follows)
+                self._link(node, task)
                 linked.append(node)
         self._next_order = order
         for node in reversed(linked):
             self._inheritance.joined(node, node.prerequisites, first_order)
 
-    def _link(self, node: Node, requires: Iterable[int], follows: Iterable[int]) -> None:
+    def _link(self, node: Node, task: Task) -> None:
         find = self.nodes.get
-        strict = [found for number in requires if (found := find(number))]
-        lenient = [found for n in follows if (found := find(n)) and found not in strict]
-        node.lenient = tuple(found.number for found in lenient)
-        node.prerequisites = prerequisites = strict + lenient
-        node.waiting = len(prerequisites)
+        prerequisites: list[Node] = []
+        depth = 0
+        for number in task.requires:
+            if (found := find(number)) is not None:
+                prerequisites.append(found)
+                found.add_dependent(node)
+                if found.depth >= depth:
+                    depth = found.depth + 1
+        for number in task.follows:
+            found = find(number)
+            if found is not None and number not in task.requires:
+                prerequisites.append(found)
+                found.add_dependent(node)
+                node.lenient = (*node.lenient, number)
+                depth = max(depth, found.depth + 1)
         if prerequisites:
-            node.depth = 1 + max(found.depth for found in prerequisites)
-        for found in prerequisites:
-            found.add_dependent(node)
+            node.prerequisites, node.waiting, node.depth = prerequisites, len(prerequisites), depth
 
     def connect(self, number: int, requires: Iterable[int], follows: Iterable[int]) -> None:
         """Let an unfinished task wait for more; numbers not in the graph count as met.
@@ -105,16 +114,14 @@ class Graph:
         node = self.nodes[number]
         strict = {n: self.nodes[n] for n in requires if n in self.nodes}
         lenient = {n: self.nodes[n] for n in follows if n in self.nodes and n not in strict}
-        known = node.open_prerequisites()
+        known = dict.fromkeys(node.open_prerequisites())
         added = [found for found in (strict | lenient).values() if found not in known]
-        if ordering.insert(node, added):
-            self._inheritance.reordered()
-        node.lenient = tuple(
-            n
-            for n in (*node.lenient, *(found.number for found in added if found.number in lenient))
-            if n not in strict
+        ordering.insert(node, added)
+        node.lenient = (
+            *(n for n in node.lenient if n not in strict),
+            *(found.number for found in added if found.number in lenient),
         )
-        node.prerequisites = known + added
+        node.prerequisites = [*known, *added]
         node.waiting += len(added)
         for found in added:
             found.add_dependent(node)
@@ -123,8 +130,19 @@ class Graph:
     # ------------------------------------------------------------- tasks end
 
     def settle(self, number: int, *, succeeded: bool) -> Settlement:
-        """A task has ended; see `settle_many`."""
-        return self.settle_many(((number, succeeded),))
+        """A task has ended; see `settle_many`. O(1) for a success, and O(1) a dependent."""
+        node = self.nodes[number]
+        if not succeeded or node.waiting:
+            return self.settle_many(((number, succeeded),))
+        del self.nodes[number]
+        node.alive = False
+        released: list[Node] = []
+        if node.dependents is not None:
+            for dependent in node.dependents:
+                if dependent.alive:
+                    _meet(dependent, released)
+            node.cut_off()
+        return Settlement(_ascending(released), [])
 
     def settle_many(self, ends: Sequence[tuple[int, bool]]) -> Settlement:
         """Tasks (number, succeeded) have ended and leave the graph. O(n log n + m).
@@ -150,10 +168,7 @@ class Graph:
                 self._inheritance.left(node)
         for node in (*met, *failed, *fallen):
             node.cut_off()
-        return Settlement(
-            sorted(node.number for node in released if node.alive),
-            [node.number for node in fallen],
-        )
+        return Settlement(_ascending(released), [node.number for node in fallen])
 
     def falls_with(self, number: int) -> list[int]:
         """What would fall if this task did not succeed, prerequisites first. O(n log n + m)."""
@@ -188,7 +203,7 @@ class Graph:
         """Assert every invariant of the graph. O(n + m), for tests."""
         edges = 0
         for number, node in self.nodes.items():
-            assert node.alive and node.number == number < 1 << 63
+            assert node.alive and node.number == number
             prerequisites, dependents = node.open_prerequisites(), node.open_dependents()
             assert node.waiting == len(prerequisites) == len(set(prerequisites))
             assert node.blocking == len(dependents) == len(set(dependents))
@@ -205,6 +220,10 @@ def _meet(dependent: Node, released: list[Node]) -> None:
     dependent.waiting -= 1
     if not dependent.waiting:
         released.append(dependent)
+
+
+def _ascending(nodes: Iterable[Node]) -> list[int]:
+    return sorted([node.number for node in nodes])
 
 
 def _cascade(failed: Iterable[Node], released: list[Node]) -> list[Node]:

@@ -8,7 +8,7 @@ topological sort algorithm for directed acyclic graphs", ACM JEA 11 (2006).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from scheduler.domain.errors import DependencyCycle
@@ -27,15 +27,25 @@ def arrange(tasks: Sequence[Task]) -> Sequence[Task]:
     if not any(task.requires or task.follows for task in tasks):
         return tasks
     places = {task.number: place for place, task in enumerate(tasks)}
+    if _in_order(tasks, places):
+        return tasks
     inner = [
         [places[number] for number in (*task.requires, *task.follows) if number in places]
-        if task.requires or task.follows
-        else ()
         for task in tasks
     ]
-    if all(not found or max(found) < place for place, found in enumerate(inner)):
-        return tasks
     return [tasks[place] for place in _kahn(tasks, inner)]
+
+
+def _in_order(tasks: Sequence[Task], places: Mapping[int, int]) -> bool:
+    place_of = places.get
+    for place, task in enumerate(tasks):
+        for number in task.requires:
+            if place_of(number, -1) >= place:
+                return False
+        for number in task.follows:
+            if place_of(number, -1) >= place:
+                return False
+    return True
 
 
 def _kahn(tasks: Sequence[Task], prerequisites: Sequence[Sequence[int]]) -> list[int]:
@@ -66,8 +76,8 @@ def _circle(prerequisites: Sequence[Sequence[int]], waiting: Sequence[int]) -> l
     return list(steps)[steps[place] :]
 
 
-def insert(node: Node, prerequisites: Sequence[Node]) -> bool:
-    """Make room for edges from the prerequisites to the node; True if positions moved.
+def insert(node: Node, prerequisites: Sequence[Node]) -> None:
+    """Move nodes so that the node stands after the prerequisites it is about to wait for.
 
     Visits only nodes between the node and its last prerequisite in the order: O(m log m) for m
     of them with their edges, nothing if the prerequisites stand before the node already.
@@ -75,14 +85,13 @@ def insert(node: Node, prerequisites: Sequence[Node]) -> bool:
     """
     late = [found for found in prerequisites if found.order >= node.order]
     if not late:
-        return False
+        return
     behind = _waiting_for(node, late)
     front = _needed_by(late, node.order)
     moved = sorted(front, key=by_order) + sorted(behind, key=by_order)
     orders = sorted(found.order for found in moved)
     for found, order in zip(moved, orders, strict=True):
         found.order = order
-    return True
 
 
 def _waiting_for(node: Node, late: Sequence[Node]) -> Iterable[Node]:

@@ -6,7 +6,7 @@ path come out of one walk in the topological order that the graph keeps anyway.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from math import fsum
 from typing import NamedTuple
 
@@ -38,14 +38,14 @@ def execution_plan(
     """
     nodes = _chosen(graph, numbers)
     walk = _walk(nodes)
-    batches = _batches(nodes, walk.generations)
-    path = _critical_path(walk)
+    names = encode_all(node.number for node in nodes)
+    batches = _batches(names, walk.generations)
     path_seconds = max(walk.ends, default=0.0)
     total = fsum(node.estimate for node in nodes)
     plan = Plan(
         batches=batches,
         max_parallelism=max(map(len, batches), default=0),
-        critical_path=encode_all(nodes[place].number for place in path),
+        critical_path=tuple(names[place] for place in _critical_path(walk)),
         critical_path_seconds=path_seconds,
         total_seconds=total,
         waits_for=walk.waits_for,
@@ -78,39 +78,45 @@ class _Walk(NamedTuple):
 
 def _walk(nodes: Sequence[Node]) -> _Walk:
     places = {node: place for place, node in enumerate(nodes)}
+    place_of = places.get
     generations = [0] * len(nodes)
     ends = [node.estimate for node in nodes]
     last = [-1] * len(nodes)
-    waits_for: dict[str, tuple[str, ...]] = {}
+    cut: list[Node] = []
     for place, node in enumerate(nodes):
-        if not node.waiting:
-            continue
-        outside: list[int] = []
-        generation, start = 0, 0.0
+        generation, start, complete = 0, 0.0, True
         for prerequisite in node.prerequisites:
-            if not prerequisite.alive:
-                continue
-            before = places.get(prerequisite)
+            before = place_of(prerequisite)
             if before is None:
-                outside.append(prerequisite.number)
+                complete = False
                 continue
-            if generations[before] >= generation:
-                generation = generations[before] + 1
-            if ends[before] >= start:
-                start = ends[before]
+            if (found := generations[before]) >= generation:
+                generation = found + 1
+            if (end := ends[before]) >= start:
+                start = end
                 last[place] = before
         generations[place] = generation
         ends[place] += start
+        if not complete:
+            cut.append(node)
+    return _Walk(generations, ends, last, _waits_for(cut, places))
+
+
+def _waits_for(nodes: Iterable[Node], inside: Container[Node]) -> dict[str, tuple[str, ...]]:
+    waits_for: dict[str, tuple[str, ...]] = {}
+    for node in nodes:
+        outside = [found.number for found in node.open_prerequisites() if found not in inside]
         if outside:
             waits_for[ids.encode(node.number)] = encode_all(sorted(outside))
-    return _Walk(generations, ends, last, waits_for)
+    return waits_for
 
 
-def _batches(nodes: Iterable[Node], generations: Sequence[int]) -> tuple[tuple[str, ...], ...]:
-    batches: list[list[int]] = [[] for _ in range(max(generations, default=-1) + 1)]
-    for node, generation in zip(nodes, generations, strict=True):
-        batches[generation].append(node.number)
-    return tuple(encode_all(sorted(batch)) for batch in batches)
+def _batches(names: Sequence[str], generations: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """The ids of each generation, ascending: ids sort as the numbers behind them."""
+    batches: list[list[str]] = [[] for _ in range(max(generations, default=-1) + 1)]
+    for name, generation in zip(names, generations, strict=True):
+        batches[generation].append(name)
+    return tuple(tuple(sorted(batch)) for batch in batches)
 
 
 def _critical_path(walk: _Walk) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_success_releases_those_that_waited_for_nothing_else() -> None:
 
 
 def test_failure_takes_those_that_require_it_and_releases_those_that_follow() -> None:
-    tasks = [make_task(1), make_task(2, (1,)), make_task(3, (2,)), make_task(4, (2, 3))]
+    tasks = [make_task(1), make_task(2, (1,)), make_task(3, (2,)), make_task(4, (1, 3))]
     graph = graph_of(
         [
             *tasks,
@@ -178,6 +179,26 @@ def test_a_revision_reaches_every_prerequisite_when_swept() -> None:
     graph.revise(make_task(3))
     sweep_to_idle(graph)
     assert graph.facts(0) == Facts(rank=240.0, due=inf, base=5, source=100.0, blocking=1)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"deadline_s": 9.0}, {"base_priority": 8}, {"source": "human"}, {"estimated_duration": 99.0}],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_a_lost_dependent_had_passed_on_is_taken_back_all_the_way(
+    fields: dict[str, Any],
+) -> None:
+    plain: dict[str, Any] = {"source": "agent_planner"}
+    tasks = [make_task(1, **plain), make_task(2, (1,), **plain), make_task(3, (2,), **plain)]
+    graph = graph_of(tasks)
+    alone = [graph.facts(n) for n in (1, 2)]
+    graph.admit([make_task(4, (2,), **(plain | fields))])
+    sweep_to_idle(graph)
+    assert graph.facts(1)[:-1] != alone[0][:-1]
+    graph.settle(4, succeeded=False)
+    sweep_to_idle(graph)
+    assert [graph.facts(n) for n in (1, 2)] == alone
 
 
 def test_a_rank_stops_rising_at_its_cap() -> None:

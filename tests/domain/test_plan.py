@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
+from itertools import pairwise
 from math import isclose
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_critical_path_is_a_path_and_the_longest(tasks: list[Task]) -> None:
     assert plan.critical_path_seconds == max(ends.values(), default=0.0)
     path = [tasks[number] for number in numbers(plan.critical_path)]
     assert isclose(sum(task.estimated_duration for task in path), plan.critical_path_seconds)
-    for before, after in zip(path, path[1:], strict=False):
+    for before, after in pairwise(path):
         assert before.number in prerequisites(after)
 
 
