@@ -23,6 +23,11 @@ class Gate:
         self._open.set()
         self._closed = False
 
+    @property
+    def shut(self) -> bool:
+        """Whether `passage` would wait."""
+        return not self._open.is_set()
+
     def level(self, unsaved: int, *, store_is_down: bool = False) -> None:
         """Tell how many changes are unsaved now."""
         if self._open.is_set():
@@ -45,10 +50,10 @@ class Gate:
 
     async def passage(self) -> None:
         """Return when the gate is open; Overloaded after the admission timeout, if there is one."""
-        if not self._open.is_set():
+        if self.shut:
             seconds = float("inf") if self._timeout is None else self._timeout
             with trio.move_on_after(seconds) as scope:
-                while not self._open.is_set():
+                while self.shut:
                     await self._open.wait()
             if scope.cancelled_caught:
                 raise Overloaded(

@@ -7,7 +7,7 @@ which to score them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from math import inf
 
@@ -63,8 +63,12 @@ class Holdings:
             assert task.not_before_s is not None
             heappush(self._timers, (task.not_before_s, number))
 
-    def hold_many(self, tasks: Iterable[Task], entries: Iterable[Entry], now: float) -> None:
-        """The same for many scored tasks at once."""
+    def hold_many(self, tasks: Sequence[Task], entries: Sequence[Entry], now: float) -> None:
+        """The same for several scored tasks at once."""
+        if len(entries) < BULK:
+            for task, entry in zip(tasks, entries, strict=True):
+                self.hold(task, entry.facts, now)
+            return
         lanes: dict[str, list[tuple[float, int]]] = {}
         for task, entry in zip(tasks, entries, strict=True):
             if task.status is not Status.READY:

@@ -16,24 +16,36 @@ from scheduler.domain.ids import IdMaker
 from scheduler.domain.spec import Request
 from scheduler.domain.task import Task
 
+FREE_AT_ONCE = 1_000  # tasks of several commands that travel in one message
+
 
 class Ingest:
     """See the module. `random_bits(n)` returns n random bits, for ids."""
 
     def __init__(self, random_bits: Callable[[int], int]) -> None:
         self.ids = IdMaker(random_bits)
+        self._free: list[Task] = []  # of this drain: nothing can be wrong with them
+        self._free_answers: list[m.TasksMade] = []
         self._parked: dict[str, list[m.Enqueue]] = {}  # by each key in flight
 
     def due(self) -> float:
         return float("inf")
 
     def after(self, now: float) -> list[Post]:
-        return []
+        """Send on the tasks of this drain that need no check, together."""
+        if not self._free_answers:
+            return []
+        free, answers = self._free, self._free_answers
+        self._free, self._free_answers = [], []
+        return [(To.RESOLVER, m.Admit(free, answers))]
 
     def handle(self, message: m.IngestMessage, now: float) -> list[Post]:
+        if isinstance(message, m.Enqueue):
+            return self._enqueue(message, now)
+        return self.after(now) + self._pass_on(message, now)
+
+    def _pass_on(self, message: m.Others | m.KeysFound | m.KeysSettled, now: float) -> list[Post]:
         match message:
-            case m.Enqueue():
-                return self._enqueue(message, now)
             case m.KeysFound():
                 return self._keys_found(message, now)
             case m.KeysSettled(keys):
@@ -100,8 +112,12 @@ class Ingest:
                 existing[number] = _same(found[key], task)
             else:
                 made.append(task)
-        answer = m.TasksMade(command.reply, tuple(numbers), existing)
-        return [(To.RESOLVER, m.Admit(made, answer, keys))]
+        answer = m.TasksMade(command.reply, numbers, existing)
+        if keys or any(request.linked for request in requests):
+            return [*self.after(now), (To.RESOLVER, m.Admit(made, [answer], keys))]
+        self._free += made
+        self._free_answers.append(answer)
+        return self.after(now) if len(self._free) >= FREE_AT_ONCE else []
 
     def _number(self, request: Request, found: Mapping[str, Task], now: float) -> int:
         known = found.get(request.key) if request.key is not None else None

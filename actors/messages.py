@@ -7,7 +7,7 @@ so that none overtakes a change. docs/architecture.md has the table of who takes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Literal
 
@@ -231,9 +231,8 @@ class Explain(Message, frozen=True):
 
 
 Read = Get | GetDetails | ListTasks | GetQueueStatus | Wait | ReadChanges
-Command = (
-    Enqueue
-    | ClaimReady
+Others = (
+    ClaimReady
     | Heartbeat
     | Complete
     | Fail
@@ -249,6 +248,7 @@ Command = (
     | Explain
     | Read
 )
+Command = Enqueue | Others
 
 # ------------------------------------------------------------------- answers that await a commit
 
@@ -257,7 +257,7 @@ class TasksMade(msgspec.Struct, frozen=True, eq=False):
     """Answer with these tasks as they stand after the command, in this order."""
 
     reply: Reply[list[Task]]
-    numbers: tuple[int, ...]
+    numbers: Sequence[int]
     existing: Mapping[int, Task] = {}
 
 
@@ -316,10 +316,13 @@ class KeysSettled(Message, frozen=True):
 
 
 class Admit(Message, frozen=True):
-    """To the resolver: tasks made by ingest; `existing` had been there before."""
+    """To the resolver: tasks made by ingest, for one command or for several that need no check.
+
+    All are admitted or none.
+    """
 
     tasks: list[Task]
-    answer: TasksMade
+    answers: Sequence[TasksMade]
     keys: tuple[str, ...] = ()
 
 
@@ -424,7 +427,7 @@ class Resolved(Message, frozen=True):
     durations: dict[str, Duration] = {}
     reopened: dict[int, Status] = {}
     keys: tuple[str, ...] = ()
-    answer: TasksMade | Value | Finished | None = None
+    answers: Sequence[TasksMade | Value | Finished] = ()
 
 
 class Returned(Message, frozen=True):
@@ -493,7 +496,7 @@ class Changed(Message, frozen=True):
     paused: dict[str, bool] = {}
     reopened: dict[int, Status] = {}  # what tasks were that had finished
     keys: tuple[str, ...] = ()
-    answer: Value | Granted | Finished | None = None
+    answers: Sequence[Answer] = ()
 
 
 class Touched(Message, frozen=True):

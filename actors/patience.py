@@ -63,7 +63,7 @@ def reply_of(what: Item) -> Reply[Any]:
             return retry.reply
         case m.FindGroup(plan=plan):
             return plan.reply
-        case m.LookUp(command=m.Admit(answer=answer)):
+        case m.LookUp(command=m.Admit(answers=[answer])):  # one that needs a look-up goes alone
             return answer.reply
         case m.LookUp(command=m.AddPrerequisites(reply=tasks)):
             return tasks

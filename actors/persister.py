@@ -8,7 +8,7 @@ disk is fast; larger or slower ones it gives to the writer (see docs/durability.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Literal
 
@@ -136,21 +136,24 @@ class Persister:
         if message.new or message.moved or message.rewritten:
             unsaved.sequence, unsaved.counts = self.records.sequence, self.records.counts
         posts: list[Post] = [(To.INGEST, m.KeysSettled(message.keys))] if message.keys else []
-        return posts + self._promise(message.answer, now)
+        return posts + self._promise(message.answers, now)
 
-    def _promise(self, answer: m.Answer | None, now: float) -> list[Post]:
+    def _promise(self, answers: Sequence[m.Answer], now: float) -> list[Post]:
         """Answer when the change is saved or, in accepted mode, at once."""
         if self._eager:
             self._write_soon(now)
-        else:
-            self._write_at = min(self._write_at, now + WRITE_BEHIND)
-        if answer is None:
+            self._waiting += [Pending(answer, now) for answer in answers]
             return []
-        if not self._eager and (posts := self._answers.from_memory(answer, now)) is not None:
-            return posts
-        self._waiting.append(Pending(answer, now))
-        self._write_soon(now)
-        return []
+        self._write_at = min(self._write_at, now + WRITE_BEHIND)
+        posts: list[Post] = []
+        for answer in answers:
+            served = self._answers.from_memory(answer, now)
+            if served is None:
+                self._write_soon(now)
+                self._waiting.append(Pending(answer, now))
+            else:
+                posts += served
+        return posts
 
     def _write_soon(self, now: float) -> None:
         if self._down_since is None:  # a failing store is tried again at its own pace

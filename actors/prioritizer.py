@@ -159,13 +159,7 @@ class Prioritizer:
         handed = [self.holdings.score(entry, now) for entry in message.handed]
         kept = [self.holdings.score(entry, now) for entry in message.kept]
         self.holdings.hold_many(handed, message.handed, now)
-        answer = message.answer
-        if isinstance(answer, m.TasksMade):
-            made = {task.number: task for task in handed}
-            made |= {task.number: task for task in kept}
-            made |= {number: replace(old, existing=True) for number, old in answer.existing.items()}
-            answer = m.Value(answer.reply, [made[number] for number in answer.numbers])
-        changed = handed + kept
+        changed = handed + kept if kept else handed
         nature = message.nature
         return [
             (
@@ -178,7 +172,7 @@ class Prioritizer:
                     durations=message.durations,
                     reopened=message.reopened,
                     keys=message.keys,
-                    answer=answer,
+                    answers=_answers(message.answers, changed),
                 ),
             )
         ]
@@ -191,7 +185,7 @@ class Prioritizer:
         moved = [task for task in handed if task.number in message.changed]
         moved += [entry.task for entry in message.kept if entry.task.number in message.changed]
         answer = m.Value(message.reply, None)
-        return [(To.PERSISTER, m.Changed(moved=moved + message.ended, answer=answer))]
+        return [(To.PERSISTER, m.Changed(moved=moved + message.ended, answers=[answer]))]
 
     # ------------------------------------------------------------- claims
 
@@ -235,7 +229,7 @@ class Prioritizer:
         if not claimed:
             return []
         granted = m.Granted(command.reply, claimed)
-        return [(To.PERSISTER, m.Changed(moved=claimed, answer=granted))]
+        return [(To.PERSISTER, m.Changed(moved=claimed, answers=[granted]))]
 
     def _open_lanes(self, wanted: tuple[str, ...] | None) -> list[str] | tuple[str, ...] | None:
         if not self.paused:
@@ -325,7 +319,7 @@ class Prioritizer:
         self, task: Task, attempts: list[Attempt], reply: Reply[m.Outcomes]
     ) -> list[Post]:
         answer = m.Finished(reply, [Ended(task)])
-        return [(To.PERSISTER, m.Changed(moved=[task], attempts=attempts, answer=answer))]
+        return [(To.PERSISTER, m.Changed(moved=[task], attempts=attempts, answers=[answer]))]
 
     def _answer_late(self, finish: m.Finish, reply: Reply[m.Outcomes]) -> list[Post]:
         """The task is not running under this token; the answer follows what is on its way."""
@@ -347,7 +341,7 @@ class Prioritizer:
         attempts = [lifecycle.attempt_of(task, "interrupted", now) for task in tasks]
         moved = [self._interrupt(task, now) for task in tasks]
         answer = m.Value(command.reply, moved)
-        return [(To.PERSISTER, m.Changed(moved=moved, attempts=attempts, answer=answer))]
+        return [(To.PERSISTER, m.Changed(moved=moved, attempts=attempts, answers=[answer]))]
 
     def _interrupt(self, task: Task, now: float) -> Task:
         _, facts = self.holdings.withdraw(task.number)
@@ -388,7 +382,7 @@ class Prioritizer:
         self.holdings.replace_running(task)
         answer = m.Value(command.reply, [task])
         return [
-            (To.PERSISTER, m.Changed(rewritten=[task], answer=answer)),
+            (To.PERSISTER, m.Changed(rewritten=[task], answers=[answer])),
             (To.RESOLVER, m.Revised(task)),
         ]
 
@@ -410,4 +404,20 @@ class Prioritizer:
             self.paused.discard(lane)
             self.holdings.fresh.add(lane)
         answer = m.Value(command.reply, None)
-        return [(To.PERSISTER, m.Changed(paused={lane: command.paused}, answer=answer))]
+        return [(To.PERSISTER, m.Changed(paused={lane: command.paused}, answers=[answer]))]
+
+
+def _answers(
+    answers: Iterable[m.TasksMade | m.Value | m.Finished], changed: Iterable[Task]
+) -> list[m.Answer]:
+    """The answers, complete now that all tasks are scored."""
+    made: dict[int, Task] | None = None
+    complete: list[m.Answer] = []
+    for answer in answers:
+        if isinstance(answer, m.TasksMade):
+            made = {task.number: task for task in changed} if made is None else made
+            for number, old in answer.existing.items():
+                made[number] = replace(old, existing=True)
+            answer = m.Value(answer.reply, [made[number] for number in answer.numbers])
+        complete.append(answer)
+    return complete

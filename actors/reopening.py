@@ -46,9 +46,9 @@ def reopen(resolver: Resolver, message: m.FallenFound, now: float) -> list[Post]
     tasks = list(reopened.values())
     resolver.graph.admit(tasks)
     handed, kept = resolver.place(tasks, now, lifecycle.open_at)
-    answer = m.TasksMade(command.reply, tuple(reopened))
+    answer = m.TasksMade(command.reply, list(reopened))
     was = {task.number: task.status for task in message.tasks if task.number in reopened}
-    resolved = m.Resolved(handed=handed, kept=kept, reopened=was, answer=answer)
+    resolved = m.Resolved(handed=handed, kept=kept, reopened=was, answers=[answer])
     return [(To.PRIORITIZER, resolved)]
 
 

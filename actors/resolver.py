@@ -7,7 +7,7 @@ through which everything it changes goes on to the persister.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -113,8 +113,9 @@ class Resolver:
     def _refuse(self, message: m.ResolverMessage, error: SchedulerError) -> list[Post]:
         """A client's mistake: say so, and give back what the command had taken along."""
         match message.command if isinstance(message, m.LookedUp) else message:
-            case m.Admit(answer=answer, keys=keys):
-                answer.reply.refuse(_by_place(error, answer.numbers))
+            case m.Admit(answers=answers, keys=keys):
+                for answer in answers:
+                    answer.reply.refuse(_by_place(error, answer.numbers))
                 return [(To.INGEST, m.KeysSettled(keys))] if keys else []
             case m.AddPrerequisites(number=number, reply=reply):
                 reply.refuse(error)
@@ -141,7 +142,7 @@ class Resolver:
         self.graph.admit(tasks)
         handed, kept = self.place(tasks, now, lifecycle.open_new)
         resolved = m.Resolved(
-            handed=handed, kept=kept, nature="new", keys=command.keys, answer=command.answer
+            handed=handed, kept=kept, nature="new", keys=command.keys, answers=command.answers
         )
         return [(To.PRIORITIZER, resolved)]
 
@@ -198,7 +199,7 @@ class Resolver:
             ended=ended,
             attempts=message.attempts,
             durations=self._learned(message.tasks),
-            answer=_settled_answer(message.answer, effects),
+            answers=_settled_answers(message.answer, effects),
         )
         return [(To.PRIORITIZER, resolved)]
 
@@ -288,7 +289,7 @@ class Resolver:
             handed=[] if blocked else [entry],
             kept=[entry] if blocked else [],
             nature="rewritten",
-            answer=m.TasksMade(reply, (task.number,)),
+            answers=[m.TasksMade(reply, [task.number])],
         )
         return [(To.PRIORITIZER, resolved)]
 
@@ -346,18 +347,18 @@ def _added(task: Task, command: m.AddPrerequisites) -> tuple[tuple[int, ...], tu
     return requires, tuple(n for n in command.follows if n not in known)
 
 
-def _settled_answer(
+def _settled_answers(
     answer: m.Finished | m.Cancelled | None, effects: Mapping[int, Settlement]
-) -> m.Value | m.Finished | None:
+) -> list[m.Value | m.Finished]:
     """The answer to the command that ended tasks, with what it did to others."""
     match answer:
         case None:
-            return None
+            return []
         case m.Cancelled(reply, number):
             fallen = encode_all(effects[number].fallen)
-            return m.Value(reply, Cancellation(ids.encode(number), fallen))
+            return [m.Value(reply, Cancellation(ids.encode(number), fallen))]
         case m.Finished(reply, outcomes):
-            return m.Finished(reply, [_with_effect(outcome, effects) for outcome in outcomes])
+            return [m.Finished(reply, [_with_effect(outcome, effects) for outcome in outcomes])]
 
 
 def _with_effect(
@@ -369,7 +370,7 @@ def _with_effect(
     return Ended(outcome.task, encode_all(effect.released), encode_all(effect.fallen))
 
 
-def _by_place(error: SchedulerError, numbers: tuple[int, ...]) -> SchedulerError:
+def _by_place(error: SchedulerError, numbers: Sequence[int]) -> SchedulerError:
     """A cycle in a batch, told by places in the batch: its ids were never given out."""
     if not isinstance(error, DependencyCycle):
         return error

@@ -80,6 +80,7 @@ class System:
         }
         self._clock = Clock(wall, trio.current_time)
         self._channels = {to: trio.open_memory_channel[Mail](inf) for to in To}
+        self._door: Mail | None = None  # commands on their way to ingest, while it sleeps
         self._mail = 0  # lists that wait in mailboxes
         self._asleep_until = dict.fromkeys(To, inf)
         self._asked: set[Reply[Any]] = set()
@@ -96,10 +97,18 @@ class System:
         reply = command.reply
         self._asked.add(reply)
         try:
-            self._send(To.INGEST, [command])
+            self._knock(command)
             return await reply.wait()
         finally:
             self._asked.discard(reply)
+
+    def _knock(self, command: Any) -> None:
+        """Put a command into the door's list, which ingest takes whole when it wakes up."""
+        if self._door is None:
+            self._door = [command]
+            self._send(To.INGEST, self._door)
+        else:
+            self._door.append(command)
 
     # ------------------------------------------------------------- life
 
@@ -172,6 +181,8 @@ class System:
             with trio.move_on_after(max(0.0, due - self._clock.now())):
                 messages = await self._receive(inbox)
         self._asleep_until[to] = -inf
+        if to is To.INGEST:
+            self._door = None
         try:
             while True:
                 messages = messages + inbox.receive_nowait()

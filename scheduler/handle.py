@@ -84,7 +84,8 @@ class Scheduler:
 
     async def _enqueue(self, specs: Sequence[TaskSpec]) -> Tasks:
         requests = checked_all(specs, self._sources)
-        await self._system.gate.passage()
+        if self._system.gate.shut:
+            await self._system.gate.passage()
         return await self._system.ask(ask.Enqueue(requests, Reply()))
 
     async def claim(
@@ -110,7 +111,8 @@ class Scheduler:
         check.whole("limit", limit, 1, 1_000)
         check.number("lease", lease, 1, 86_400)
         check.number("wait", wait, 0, 86_400)
-        await self._system.gate.passage()
+        if self._system.gate.shut:
+            await self._system.gate.passage()
         return await self._system.ask(ask.ClaimReady(holder, lanes, limit, lease, wait, Reply()))
 
     async def heartbeat(

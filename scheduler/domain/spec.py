@@ -110,6 +110,13 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     max_attempts: int
     timeout: float | None
 
+    @property
+    def linked(self) -> bool:
+        """Whether it names other tasks, which may not exist or not be able to succeed."""
+        return (
+            self.requires is not NO_EDGES or self.follows is not NO_EDGES or self.parent is not None
+        )
+
 
 def spec_from(description: str, fields: Mapping[str, Any]) -> TaskSpec:
     """A spec from loose fields; an unknown name is refused with the nearest valid one."""
@@ -163,7 +170,30 @@ def checked_all(specs: Sequence[TaskSpec], sources: Mapping[str, float]) -> list
             )
     requests = [checked(spec, places, sources) for spec in specs]
     _check_keys(requests)
-    edges = sum(_count(request.requires) + _count(request.follows) for request in requests)
+    _check_edges(requests)
+    return requests
+
+
+def _check_keys(requests: Sequence[Request]) -> None:
+    keys = [request.key for request in requests if request.key is not None]
+    if len(set(keys)) == len(keys):
+        return
+    twice = next(key for key in keys if keys.count(key) > 1)
+    raise InvalidTask(
+        "two tasks of the batch have the same key",
+        field="key",
+        received=twice[:80],
+        allowed="a key of its own for each task",
+        hint="Leave out one of the two, or change its key.",
+    )
+
+
+def _check_edges(requests: Sequence[Request]) -> None:
+    edges = 0
+    for request in requests:
+        for side in (request.requires, request.follows):
+            if side is not NO_EDGES:
+                edges += len(side.numbers) + len(side.places)
     if edges > BATCH_EDGES:
         raise TooLarge(
             f"a batch with {edges:,} edges",
@@ -172,27 +202,6 @@ def checked_all(specs: Sequence[TaskSpec], sources: Mapping[str, float]) -> list
             allowed=f"up to {BATCH_EDGES:,} edges a batch",
             hint="Enqueue it in several batches, prerequisites first.",
         )
-    return requests
-
-
-def _check_keys(requests: Sequence[Request]) -> None:
-    keys: set[str] = set()
-    for request in requests:
-        if request.key is None:
-            continue
-        if request.key in keys:
-            raise InvalidTask(
-                "two tasks of the batch have the same key",
-                field="key",
-                received=request.key[:80],
-                allowed="a key of its own for each task",
-                hint="Leave out one of the two, or change its key.",
-            )
-        keys.add(request.key)
-
-
-def _count(edges: Edges) -> int:
-    return len(edges.numbers) + len(edges.places)
 
 
 def checked(
