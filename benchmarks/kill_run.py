@@ -61,9 +61,7 @@ class Workflow:
             early = [other for other in self.waits_for[ref] if other not in ended]
             if early:
                 wrong.append(f"{ref} started before the end of {early}")
-        for ref in self.waits_for:
-            if ref not in ended:
-                wrong.append(f"{ref} never ran to its end")
+        wrong += [f"{ref} never ran to its end" for ref in self.waits_for if ref not in ended]
         return wrong
 
 

@@ -140,7 +140,8 @@ def status_command(database: str, as_json: bool) -> None:
     if as_json:
         print_json(shape)
     else:
-        print_facts(shape | {"paused": ", ".join(status.paused) or "nothing"})
+        shown = shape | {"paused": ", ".join(status.paused)}
+        print_facts({name: fact for name, fact in shown.items() if fact not in (None, "")})
 
 
 @click.command("explain")

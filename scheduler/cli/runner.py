@@ -63,7 +63,7 @@ class Runner:
         self._lanes = lanes
         self._workers = workers
         self._notify = notify
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _Held] = {}  # by token
 
     async def run(self) -> list[Task]:
         """Return the tasks as they stand when all have ended."""
@@ -88,7 +88,7 @@ class Runner:
                 if job is not None:
                     await self._do(job, claim)
                 else:  # Others put it into our lane. Held to the end, it does not come up again.
-                    self._held[claim.task.id] = _Held(claim, trio.CancelScope())
+                    self._held[claim.token] = _Held(claim, trio.CancelScope())
 
     async def _do(self, job: Job, claim: Claim) -> None:
         self._notify(Event("started", job, claim.task))
@@ -96,10 +96,10 @@ class Runner:
         outcome: Outcome | None = None
         try:
             with trio.CancelScope() as scope:
-                self._held[claim.task.id] = _Held(claim, scope)
+                self._held[claim.token] = _Held(claim, scope)
                 outcome = await perform(job, claim.task)
         finally:
-            self._held.pop(claim.task.id, None)
+            self._held.pop(claim.token, None)
             seconds = trio.current_time() - started
             if outcome is None and not scope.cancelled_caught:
                 await self._give_back(claim)
@@ -135,16 +135,16 @@ class Runner:
     async def _keep_leases(self) -> None:
         while True:
             await trio.sleep(LEASE_SECONDS / 3)
-            for task_id, held in list(self._held.items()):
-                if self._held.get(task_id) is held:  # else it has ended in the meantime
-                    await self._extend(task_id, held)
+            for held in list(self._held.values()):
+                if held.claim.token in self._held:  # else it has ended in the meantime
+                    await self._extend(held)
 
-    async def _extend(self, task_id: str, held: _Held) -> None:
+    async def _extend(self, held: _Held) -> None:
         try:
             await self._scheduler.heartbeat(held.claim)
         except TAKEN_AWAY:
             held.scope.cancel()
-            self._held.pop(task_id, None)
+            self._held.pop(held.claim.token, None)
 
 
 async def take_back(scheduler: Scheduler) -> None:
