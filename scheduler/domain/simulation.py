@@ -45,15 +45,15 @@ def makespan(nodes: Sequence[Node], workers: int, now: float, weights: Weights) 
 class _Line:
     """Tasks that can start, best score first, earlier number first among equals.
 
-    Both heaps keep entries that no longer hold: the valid key of a task stands in `_keys`.
+    A score only rises, so a task is scored again by pushing it once more: the entry that is
+    out of date comes to the top after the task has left.
     """
 
     def __init__(self, now: float, weights: Weights) -> None:
         self._now = now
         self._weights = weights
-        self._best: list[tuple[float, int, Node]] = []
-        self._keys: dict[Node, float] = {}
         self._ready: dict[Node, float] = {}
+        self._best: list[tuple[float, int, Node]] = []
         self._changes: list[tuple[float, int, Node]] = []
 
     def add(self, node: Node, elapsed: float) -> None:
@@ -63,12 +63,11 @@ class _Line:
     def pop(self, elapsed: float) -> Node | None:
         while self._changes and self._changes[0][0] <= self._now + elapsed:
             node = heappop(self._changes)[2]
-            if node in self._keys:
+            if node in self._ready:
                 self._score(node, elapsed)
         while self._best:
-            key, _, node = heappop(self._best)
-            if self._keys.get(node) == key:
-                del self._keys[node]
+            node = heappop(self._best)[2]
+            if self._ready.pop(node, None) is not None:
                 return node
         return None
 
@@ -76,7 +75,7 @@ class _Line:
         now = self._now + elapsed
         facts = node.facts()
         points = score(facts, node.estimate, now, self._weights)
-        key = self._keys[node] = sort_key(points, self._ready[node], self._weights)
+        key = sort_key(points, self._ready[node], self._weights)
         heappush(self._best, (key, node.number, node))
         change = next_change(facts, node.estimate, now)
         if now < change < inf:

@@ -105,11 +105,10 @@ class GraphMachine(RuleBasedStateMachine):
                 assert places[prerequisite] < places[number]
 
     @precondition(lambda self: self.naive.tasks)
-    @rule(data=st.data(), requires=edges, follows=edges)
-    def connect(
-        self, data: st.DataObject, requires: tuple[int, ...], follows: tuple[int, ...]
-    ) -> None:
+    @rule(data=st.data(), follows=edges)
+    def connect(self, data: st.DataObject, follows: tuple[int, ...]) -> None:
         [number] = self.some(data, most=1)
+        requires = self.some(data, least=0, most=2)
         would_be = self.naive.with_edges(number, requires, follows)
         if succeeds(lambda: self.graph.connect(number, requires, follows), would_be):
             self.naive.edges = would_be

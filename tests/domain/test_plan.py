@@ -165,6 +165,25 @@ def test_a_deadline_that_draws_near_during_the_run_changes_the_order() -> None:
         assert execution_plan(graph, workers=3, now=now).makespan_seconds == expected
 
 
+def test_all_that_ends_at_one_moment_is_handled_before_the_next_claim() -> None:
+    """Both workers are free at 60 s: they take 3 and 4, though 2 came to be ready first."""
+    graph = graph_of(
+        [
+            make_task(0),
+            make_task(1),
+            make_task(2, (0,), estimated_duration=50.0, base_priority=1),
+            make_task(3, (1,), estimated_duration=100.0, base_priority=10),
+            make_task(4, (1,), estimated_duration=300.0, base_priority=9),
+        ]
+    )
+    assert execution_plan(graph, workers=2).makespan_seconds == 360.0
+
+
+def test_a_number_given_twice_counts_once() -> None:
+    graph = graph_of(chain(2))
+    assert execution_plan(graph, [0, 0, 1]) == execution_plan(graph)
+
+
 def test_an_empty_plan_is_empty() -> None:
     assert execution_plan(Graph(), workers=3) == Plan(
         batches=(),
