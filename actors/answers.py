@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from actors import commands as c
 from actors import messages as m
 from actors import refusals
 from actors.lookups import look_up
@@ -46,13 +47,13 @@ class Answers:
     def from_memory(self, what: Item, now: float) -> list[Post] | None:
         """Serve what needs no disk; None if it does."""
         match what:
-            case m.Value() | m.GetQueueStatus():
+            case m.Value() | c.GetQueueStatus():
                 pass
             case m.Granted(tasks=tasks) if not any(t.requires or t.follows for t in tasks):
                 pass
-            case m.Finished(outcomes=outcomes) if m.Finish not in map(type, outcomes):
+            case m.Finished(outcomes=outcomes) if c.Finish not in map(type, outcomes):
                 pass
-            case m.Get(number) if number in self._records.tasks:
+            case c.Get(number) if number in self._records.tasks:
                 pass
             case _:
                 return None
@@ -60,7 +61,7 @@ class Answers:
 
     def as_far_as_saved(self, what: Item, now: float) -> list[Post] | None:
         """While the store cannot be written: what a reader may hear all the same."""
-        if isinstance(what, m.Get | m.GetDetails | m.ListTasks | m.GetQueueStatus):
+        if isinstance(what, c.Get | c.GetDetails | c.ListTasks | c.GetQueueStatus):
             return self._serve(what, self._reading(NOTHING), now)
         return None
 
@@ -80,13 +81,13 @@ class Answers:
                     return [take_back(what)]
             case m.Finished():
                 what.reply.answer([reading.outcome(outcome) for outcome in what.outcomes])
-            case m.Flush():
+            case c.Flush():
                 what.reply.answer(None)
             case m.NotHeld(number, wish, reply):
                 reply.refuse(refusals.not_held(reading.task(number), number, wish))
-            case m.Wait():
+            case c.Wait():
                 self._wait(what, reading, now)
-            case m.ReadChanges():
+            case c.ReadChanges():
                 self._read_changes(what, reading, now)
             case m.FindKeys() | m.LookUp() | m.FindFallen() | m.FindGroup():
                 return look_up(what, self._records, self._store)
@@ -96,7 +97,7 @@ class Answers:
 
     # ------------------------------------------------------------- those who wait for change
 
-    def _wait(self, wait: m.Wait, reading: Reading, now: float) -> None:
+    def _wait(self, wait: c.Wait, reading: Reading, now: float) -> None:
         tasks = [reading.existing(number) for number in wait.numbers]
         unfinished = [task.number for task in tasks if not task.status.finished]
         if unfinished and wait.seconds > 0:
@@ -104,7 +105,7 @@ class Answers:
         else:
             wait.reply.answer(tasks)
 
-    def _read_changes(self, reader: m.ReadChanges, reading: Reading, now: float) -> None:
+    def _read_changes(self, reader: c.ReadChanges, reading: Reading, now: float) -> None:
         since = reading.sequence if reader.since is None else reader.since
         changes = reading.changes(since, reader.limit)
         if changes or reader.seconds <= 0:
@@ -140,8 +141,8 @@ class Answers:
         for watcher in self._watching.take_all():
             self._answer_ended(watcher, self._reading(newer))
 
-    def _answer_ended(self, watcher: m.Wait | m.ReadChanges, reading: Reading) -> None:
-        if isinstance(watcher, m.ReadChanges):
+    def _answer_ended(self, watcher: c.Wait | c.ReadChanges, reading: Reading) -> None:
+        if isinstance(watcher, c.ReadChanges):
             since = reading.sequence if watcher.since is None else watcher.since
             watcher.reply.answer(([], since))
             return

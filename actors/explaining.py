@@ -27,7 +27,9 @@ def explain(prioritizer: Prioritizer, message: m.Explaining, now: float) -> list
     ahead = queue.ahead(task.number) if task.number in queue else None
     draft = Explanation(
         task=task,
-        reason=_reason(task, ahead, task.agent_type in prioritizer.paused, len(message.blockers)),
+        reason=_reason(
+            task, ahead, task.agent_type in prioritizer.leasing.paused, len(message.blockers)
+        ),
         score=priority.score(facts, task.estimated_duration, now, weights),
         components=priority.components(facts, task.estimated_duration, now),
         aging=0.0 if task.ready_s is None else priority.aging(task.ready_s, now, weights),

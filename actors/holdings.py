@@ -33,6 +33,7 @@ class Holdings:
         self.facts: dict[int, Facts] = {}
         self.queue = ReadyQueue()
         self.fresh: set[str] = set()  # lanes that gained a task since the last look
+        self._touched: dict[int, Task] = {}
         self._weights = weights
         self._timers: list[tuple[float, int]] = []  # heap; an entry may be outdated
         self._moments: dict[int, float] = {}
@@ -62,6 +63,12 @@ class Holdings:
         else:
             assert task.not_before_s is not None
             heappush(self._timers, (task.not_before_s, number))
+
+    def score_and_hold(self, task: Task, facts: Facts, now: float) -> Task:
+        """The task with its priority as of now, held."""
+        scored = self.score(Entry(task, facts), now)
+        self.hold(scored, facts, now)
+        return scored
 
     def hold_many(self, tasks: Sequence[Task], entries: Sequence[Entry], now: float) -> None:
         """The same for several scored tasks at once."""
@@ -113,24 +120,31 @@ class Holdings:
 
     # ------------------------------------------------------------- scores that move
 
-    def update_facts(self, number: int, facts: Facts, now: float) -> Task | None:
-        """What the graph says has changed; returns the task if its score did."""
-        if number not in self.tasks:
-            return None  # on its way here: it comes with newer facts
-        self.facts[number] = facts
-        return self._rescore(number, now)
+    def update_facts(self, number: int, facts: Facts, now: float) -> None:
+        """What the graph says of a task has changed."""
+        if number in self.tasks:  # else it is on its way here, with newer facts
+            self.facts[number] = facts
+            self._rescore(number, now)
 
-    def _rescore(self, number: int, now: float) -> Task | None:
+    def _rescore(self, number: int, now: float) -> None:
         task, facts = self.tasks[number], self.facts[number]
         scored = self.score(Entry(task, facts), now)
         if task.status is Status.READY:
             self.queue.rekey(number, self._key(scored))
             self._forget_moment(number)
             self._watch_deadline(scored, facts, now)
-        if scored.priority == task.priority:
-            return None
-        self.tasks[number] = scored
-        return scored
+        if scored.priority != task.priority:
+            self.tasks[number] = scored
+            self.touch(scored)
+
+    def touch(self, task: Task) -> None:
+        """Note a new score or lease: to be recorded, but no change in the feed."""
+        self._touched[task.number] = task
+
+    def take_touched(self) -> list[Task]:
+        """What was touched since the last call."""
+        touched, self._touched = self._touched, {}
+        return list(touched.values())
 
     def _watch_deadline(self, task: Task, facts: Facts, now: float) -> None:
         if facts.due == inf:
@@ -153,16 +167,12 @@ class Holdings:
         moment = self._moments_in_order[0][0] if self._moments_in_order else inf
         return min(timer, moment)
 
-    def rescore_due(self, now: float) -> list[Task]:
+    def rescore_due(self, now: float) -> None:
         """Score again what a deadline has made more urgent; a bounded number a turn."""
-        rescored: list[Task] = []
         for _ in range(RESCORED_A_TURN):
             if not self._moments_in_order or self._moments_in_order[0][0] > now:
                 break
-            task = self._rescore(self._moments_in_order[0][1], now)
-            if task is not None:
-                rescored.append(task)
-        return rescored
+            self._rescore(self._moments_in_order[0][1], now)
 
     def take_timers(self, now: float) -> list[Task]:
         """The SCHEDULED tasks whose time has come and the RUNNING ones whose lease has ended."""

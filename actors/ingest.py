@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from actors import commands as c
 from actors import messages as m
 from actors.messages import Post, To
 from scheduler.domain.admission import make_task, request_hash
@@ -26,7 +27,7 @@ class Ingest:
         self.ids = IdMaker(random_bits)
         self._free: list[Task] = []  # of this drain: nothing can be wrong with them
         self._free_answers: list[m.TasksMade] = []
-        self._parked: dict[str, list[m.Enqueue]] = {}  # by each key in flight
+        self._parked: dict[str, list[c.Enqueue]] = {}  # by each key in flight
 
     def due(self) -> float:
         return float("inf")
@@ -40,31 +41,31 @@ class Ingest:
         return [(To.RESOLVER, m.Admit(free, answers))]
 
     def handle(self, message: m.IngestMessage, now: float) -> list[Post]:
-        if isinstance(message, m.Enqueue):
+        if isinstance(message, c.Enqueue):
             return self._enqueue(message, now)
         return self.after(now) + self._pass_on(message, now)
 
-    def _pass_on(self, message: m.Others | m.KeysFound | m.KeysSettled, now: float) -> list[Post]:
+    def _pass_on(self, message: c.Others | m.KeysFound | m.KeysSettled, now: float) -> list[Post]:
         match message:
             case m.KeysFound():
                 return self._keys_found(message, now)
             case m.KeysSettled(keys):
                 return self._keys_settled(keys, now)
-            case m.MakePlan(group=str()):
+            case c.MakePlan(group=str()):
                 return [(To.PERSISTER, m.FindGroup(message))]
-            case m.Retry() | m.MakePlan() | m.Explain() | m.Flush():
+            case c.Retry() | c.MakePlan() | c.Explain() | c.Flush():
                 return [(To.RESOLVER, message)]
             case (
-                m.ClaimReady()
-                | m.Heartbeat()
-                | m.Complete()
-                | m.Fail()
-                | m.Release()
-                | m.ReleaseHolders()
-                | m.Cancel()
-                | m.Update()
-                | m.AddPrerequisites()
-                | m.SetPaused()
+                c.ClaimReady()
+                | c.Heartbeat()
+                | c.Complete()
+                | c.Fail()
+                | c.Release()
+                | c.ReleaseHolders()
+                | c.Cancel()
+                | c.Update()
+                | c.AddPrerequisites()
+                | c.SetPaused()
             ):
                 return [(To.PRIORITIZER, message)]
             case _:
@@ -72,7 +73,7 @@ class Ingest:
 
     # ---------------------------------------------------------------- enqueue
 
-    def _enqueue(self, command: m.Enqueue, now: float) -> list[Post]:
+    def _enqueue(self, command: c.Enqueue, now: float) -> list[Post]:
         keys = _keys(command)
         if not keys:
             return self._admit(command, {}, now)
@@ -95,7 +96,7 @@ class Ingest:
         waiting = [command for key in keys for command in self._parked.pop(key, ())]
         return [post for command in waiting for post in self._enqueue(command, now)]
 
-    def _admit(self, command: m.Enqueue, found: Mapping[str, Task], now: float) -> list[Post]:
+    def _admit(self, command: c.Enqueue, found: Mapping[str, Task], now: float) -> list[Post]:
         requests = command.requests
         numbers = [self._number(request, found, now) for request in requests]
         made: list[Task] = []
@@ -124,7 +125,7 @@ class Ingest:
         return self.ids.next(now) if known is None else known.number
 
 
-def _keys(command: m.Enqueue) -> tuple[str, ...]:
+def _keys(command: c.Enqueue) -> tuple[str, ...]:
     return tuple(request.key for request in command.requests if request.key is not None)
 
 

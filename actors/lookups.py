@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
+from actors import commands as c
 from actors import messages as m
 from actors.messages import Post, Statuses, To
 from actors.records import Records
@@ -35,7 +36,7 @@ def look_up(question: LookUps, records: Records, store: Store) -> list[Post]:
         case m.FindGroup(plan):
             group = plan.group
             members = tuple(n for n, task in records.tasks.items() if task.group == group)
-            made = m.MakePlan(members, None, plan.workers, plan.reply)
+            made = c.MakePlan(members, None, plan.workers, plan.reply)
             return [(To.RESOLVER, made)]
         case _:
             assert_never(question)
@@ -48,6 +49,6 @@ def _statuses(numbers: Iterable[int], store: Store) -> Statuses:
     return {number: found.get(number) for number in wanted}
 
 
-def _with_fallen(retry: m.Retry, store: Store) -> list[Task]:
+def _with_fallen(retry: c.Retry, store: Store) -> list[Task]:
     root = list(store.tasks((retry.number,)).values())
     return root + store.fallen_with(retry.number) if root and retry.cascade else root

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from actors import commands as c
 from actors import messages as m
 from actors.messages import Post, To
 from actors.reply import Reply
@@ -15,7 +16,7 @@ from scheduler.domain.errors import StoreUnavailable
 PATIENCE = 10.0  # seconds
 
 
-Item = m.Answer | m.Question | m.Flush
+Item = m.Answer | m.Question | c.Flush
 
 
 class Pending(msgspec.Struct, frozen=True, eq=False):
@@ -65,16 +66,16 @@ def reply_of(what: Item) -> Reply[Any]:
             return plan.reply
         case m.LookUp(command=m.Admit(answers=[answer])):  # one that needs a look-up goes alone
             return answer.reply
-        case m.LookUp(command=m.AddPrerequisites(reply=tasks)):
+        case m.LookUp(command=c.AddPrerequisites(reply=tasks)):
             return tasks
-        case m.LookUp(command=m.MakePlan(reply=made)):
+        case m.LookUp(command=c.MakePlan(reply=made)):
             return made
         case _:
             return what.reply  # type: ignore[union-attr]  # a LookUp has one of three commands
 
 
 def _unavailable(error: StoreUnavailable, what: object) -> StoreUnavailable:
-    changed = isinstance(what, m.Value | m.Finished | m.Flush)
+    changed = isinstance(what, m.Value | m.Finished | c.Flush)
     return StoreUnavailable(
         f"the store has not answered for {PATIENCE:g} s: {error.message}",
         outcome="unknown" if changed else "refused",

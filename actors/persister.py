@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Literal
 
+from actors import commands as c
 from actors import messages as m
 from actors.answers import Answers
 from actors.gate import Gate
@@ -96,7 +97,7 @@ class Persister:
                     self._prune_at = now if pruned.last else now + PRUNE_EVERY
                     self.records.forget(pruned.removed, pruned.sequence)
                 return []
-            case m.Flush():
+            case c.Flush():
                 self._write_soon(now)
                 self._waiting.append(Pending(message, now))
                 return []

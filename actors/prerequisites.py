@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
+from actors import messages as m
+from actors.messages import Post, Statuses, To
 from scheduler.domain import ids
 from scheduler.domain.errors import PrerequisiteFailed, UnknownPrerequisite, UnknownTask
 from scheduler.domain.task import Status, Task
@@ -26,6 +28,11 @@ def unknown(tasks: Iterable[Task], open_: Container[int], known: Known) -> tuple
         if parent is not None and parent not in open_ and parent not in known:
             missing[parent] = None
     return tuple(missing)
+
+
+def look_up(missing: tuple[int, ...], known: Statuses, command: m.NeedsFacts) -> Post:
+    """Ask for the statuses that the command lacks."""
+    return (To.PRIORITIZER, m.LookUp(missing, command, known))
 
 
 def check(task: Task, open_: Container[int], known: Known) -> None:

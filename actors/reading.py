@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from msgspec.structs import replace
 
+from actors import commands as c
 from actors import messages as m
 from actors import refusals
 from actors.records import Records
@@ -69,25 +70,25 @@ class Reading:
 
     def answer(
         self,
-        question: m.Get | m.GetDetails | m.ListTasks | m.GetQueueStatus | m.Explaining | m.Explain,
+        question: c.Get | c.GetDetails | c.ListTasks | c.GetQueueStatus | m.Explaining | c.Explain,
     ) -> None:
         """Answer what needs one look."""
         match question:
-            case m.Get(number, reply):
+            case c.Get(number, reply):
                 reply.answer(self.existing(number))
-            case m.GetDetails(number, reply):
+            case c.GetDetails(number, reply):
                 reply.answer(self._details(number))
-            case m.ListTasks():
+            case c.ListTasks():
                 page = self._store.page(question.where, question.below, question.limit)
                 cursor = None if page.last is None else ids.encode(page.last)
                 question.reply.answer(
                     Page(page.tasks, cursor if page.has_more else None, page.has_more)
                 )
-            case m.GetQueueStatus(reply):
+            case c.GetQueueStatus(reply):
                 reply.answer(self._queue_status())
             case m.Explaining():
                 self._explain(question)
-            case m.Explain(number, reply):
+            case c.Explain(number, reply):
                 reply.answer(_explain_finished(self.existing(number)))
             case _:
                 assert_never(question)
@@ -147,9 +148,9 @@ class Reading:
             claims.append(Claim(task, task.token, left, truncated))
         return claims
 
-    def outcome(self, outcome: Ended | SchedulerError | m.Finish) -> Ended | SchedulerError:
+    def outcome(self, outcome: Ended | SchedulerError | c.Finish) -> Ended | SchedulerError:
         """The outcome for a task that no actor held: told from the record."""
-        if not isinstance(outcome, m.Finish):
+        if not isinstance(outcome, c.Finish):
             return outcome
         task = self.task(outcome.number)
         if task is not None and lifecycle.ended_by(task, outcome.token) == outcome.verb:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from actors import commands as c
 from actors import messages as m
 from actors import prerequisites, refusals
 from actors.messages import Entry, Post, To
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 DEAD = (Status.FAILED, Status.CANCELLED)
 
 
-def retry(resolver: Resolver, command: m.Retry) -> list[Post]:
+def retry(resolver: Resolver, command: c.Retry) -> list[Post]:
     """A finished task is on record: ask for it, and for what fell with it."""
     number = command.number
     if number not in resolver.graph:

@@ -12,10 +12,10 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from actors import commands as c
 from actors import messages as m
-from actors import prerequisites, refusals, reopening
+from actors import prerequisites, refusals, reopening, revising
 from actors.messages import Entry, Post, Statuses, To
-from actors.reply import Reply
 from scheduler.domain import ids, lifecycle
 from scheduler.domain.durations import UNKNOWN, Duration, Durations
 from scheduler.domain.errors import (
@@ -28,8 +28,6 @@ from scheduler.domain.plan import execution_plan
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.domain.task import Status, Task
 from scheduler.domain.views import Cancellation, Ended, encode_all
-
-MOST_HOPS = 4  # a command goes back and forth at most so often before nobody holds its task
 
 
 class Resolver:
@@ -75,27 +73,27 @@ class Resolver:
                 return self._settled(message, now)
             case m.LookedUp():
                 return self._looked_up(message, now)
-            case m.Cancel():
+            case c.Cancel():
                 return self._cancel(message, now)
-            case m.Update():
-                return self._update(message, now)
-            case m.AddPrerequisites():
-                return self._add_prerequisites(message, {}, now)
+            case c.Update():
+                return revising.update(self, message, now)
+            case c.AddPrerequisites():
+                return revising.add_prerequisites(self, message, {}, now)
             case m.Revised(task):
                 if task.number in self.graph:
                     self.graph.revise(task)
                 return []
-            case m.Retry():
+            case c.Retry():
                 return reopening.retry(self, message)
             case m.FallenFound():
                 return reopening.reopen(self, message, now)
-            case m.MakePlan():
+            case c.MakePlan():
                 return self._plan(message, {})
-            case m.Explain():
+            case c.Explain():
                 return self._explain(message)
             case m.Recover():
                 return reopening.recover(self, message, now)
-            case m.Flush():
+            case c.Flush():
                 return [(To.PRIORITIZER, message)]
             case _:
                 assert_never(message)
@@ -105,9 +103,9 @@ class Resolver:
         match message.command:
             case m.Admit() as command:
                 return self._admit(command, message.statuses, now)
-            case m.AddPrerequisites() as command:
-                return self._add_prerequisites(command, message.statuses, now)
-            case m.MakePlan() as command:
+            case c.AddPrerequisites() as command:
+                return revising.add_prerequisites(self, command, message.statuses, now)
+            case c.MakePlan() as command:
                 return self._plan(command, message.statuses)
 
     def _refuse(self, message: m.ResolverMessage, error: SchedulerError) -> list[Post]:
@@ -117,12 +115,12 @@ class Resolver:
                 for answer in answers:
                     answer.reply.refuse(_by_place(error, answer.numbers))
                 return [(To.INGEST, m.KeysSettled(keys))] if keys else []
-            case m.AddPrerequisites(number=number, reply=reply):
+            case c.AddPrerequisites(number=number, reply=reply):
                 reply.refuse(error)
-                return self._give_back(number)
-            case m.FallenFound(retry=m.Retry(reply=retry_reply)):
+                return revising.give_back(self, number)
+            case m.FallenFound(retry=c.Retry(reply=retry_reply)):
                 retry_reply.refuse(error)
-            case m.Cancel() | m.Retry() | m.MakePlan() as command:
+            case c.Cancel() | c.Retry() | c.MakePlan() as command:
                 command.reply.refuse(error)
             case _:
                 raise error
@@ -134,7 +132,7 @@ class Resolver:
         tasks = command.tasks
         missing = prerequisites.unknown(tasks, self.graph, statuses)
         if missing:
-            return [_look_up(missing, statuses, command)]
+            return [prerequisites.look_up(missing, statuses, command)]
         for task in tasks if statuses else ():
             prerequisites.check(task, self.graph, statuses)
         self.check_room(len(tasks))
@@ -226,7 +224,7 @@ class Resolver:
                 learned[task.agent_type] = self.durations.learn(task.agent_type, seconds)
         return learned
 
-    def _cancel(self, command: m.Cancel, now: float) -> list[Post]:
+    def _cancel(self, command: c.Cancel, now: float) -> list[Post]:
         number = command.number
         if command.dry_run and number in self.graph:
             fallen = encode_all(self.graph.falls_with(number))
@@ -234,87 +232,19 @@ class Resolver:
             return []
         task = self.held.pop(number, None)
         if task is None:
-            return self._pass_on(command, "be cancelled")
+            return revising.pass_on(self, command, "be cancelled")
         cancelled = lifecycle.cancel(task, now, command.reason)
         answer = m.Cancelled(command.reply, number)
         return self._settled(m.Settled([cancelled], answer=answer), now)
 
-    # ------------------------------------------------------------- tasks change
-
-    def _update(self, command: m.Update, now: float) -> list[Post]:
-        task = command.task or self.held.get(command.number)
-        if task is None:
-            return self._pass_on(command, "be updated")
-        task = lifecycle.revise(task, **command.changes)
-        if task.status is not Status.BLOCKED:
-            task = lifecycle.open_at(task, now)
-        self.graph.revise(task)
-        return self._rewritten(task, command.reply)
-
-    def _add_prerequisites(
-        self, command: m.AddPrerequisites, statuses: Statuses, now: float
-    ) -> list[Post]:
-        number = command.number
-        if command.task is not None:
-            self.held[number] = command.task
-            command = replace(command, task=None)
-        task = self.held.get(number)
-        if task is None:
-            return self._pass_on(command, "wait for more")
-        requires, follows = _added(task, command)
-        probe = replace(task, requires=requires, follows=follows, parent=None)
-        missing = prerequisites.unknown([probe], self.graph, statuses)
-        if missing:
-            return [_look_up(missing, statuses, command)]
-        prerequisites.check(probe, self.graph, statuses)
-        self.graph.connect(number, requires, follows)
-        task = lifecycle.revise(
-            task, requires=task.requires + requires, follows=task.follows + follows
-        )
-        if self.graph.open_prerequisites(number):
-            task = lifecycle.block(task)
-        else:
-            task = lifecycle.open_at(task, now)
-        return self._rewritten(task, command.reply)
-
-    def _rewritten(self, task: Task, reply: Reply[list[Task]]) -> list[Post]:
-        """Pass a changed task on, to the prioritizer's hands unless it is BLOCKED."""
-        entry = Entry(task, self.graph.facts(task.number))
-        blocked = task.status is Status.BLOCKED
-        if blocked:
-            self.held[task.number] = task
-        else:
-            self.held.pop(task.number, None)
-        resolved = m.Resolved(
-            handed=[] if blocked else [entry],
-            kept=[entry] if blocked else [],
-            nature="rewritten",
-            answers=[m.TasksMade(reply, [task.number])],
-        )
-        return [(To.PRIORITIZER, resolved)]
-
-    def _give_back(self, number: int) -> list[Post]:
-        """A withdrawn task whose command was refused goes back to the prioritizer."""
-        task = self.held.get(number)
-        if task is None or task.status is Status.BLOCKED:
-            return []
-        del self.held[number]
-        return [(To.PRIORITIZER, m.Returned(Entry(task, self.graph.facts(number))))]
-
-    def _pass_on(self, command: m.Cancel | m.Update | m.AddPrerequisites, wish: str) -> list[Post]:
-        """The task may be on its way to the prioritizer: this message arrives after it."""
-        if command.hops < MOST_HOPS and command.number in self.graph:
-            return [(To.PRIORITIZER, replace(command, hops=command.hops + 1))]
-        return [(To.PRIORITIZER, m.NotHeld(command.number, wish, command.reply))]
-
     # ------------------------------------------------------------- questions
 
-    def _plan(self, command: m.MakePlan, statuses: Statuses) -> list[Post]:
+    def _plan(self, command: c.MakePlan, statuses: Statuses) -> list[Post]:
         numbers = command.numbers
         if numbers is not None:
             missing = tuple(n for n in numbers if n not in self.graph and n not in statuses)
             if missing:
-                return [_look_up(missing, statuses, command)]
+                return [prerequisites.look_up(missing, statuses, command)]
             for number in numbers:
                 if number not in self.graph and statuses[number] is None:
                     raise refusals.unknown_task(number)
@@ -324,7 +254,7 @@ class Resolver:
         )
         return []
 
-    def _explain(self, command: m.Explain) -> list[Post]:
+    def _explain(self, command: c.Explain) -> list[Post]:
         number = command.number
         if number not in self.graph:
             return [(To.PRIORITIZER, command)]
@@ -332,19 +262,6 @@ class Resolver:
         facts = self.graph.facts(number)
         explaining = m.Explaining(number, self.held.get(number), facts, blockers, command.reply)
         return [(To.PRIORITIZER, explaining)]
-
-
-def _look_up(missing: tuple[int, ...], known: Statuses, command: m.NeedsFacts) -> Post:
-    return (To.PRIORITIZER, m.LookUp(missing, command, known))
-
-
-def _added(task: Task, command: m.AddPrerequisites) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What the command adds to the prerequisites that the task has."""
-    if task.number in command.requires + command.follows:
-        raise DependencyCycle("a task cannot wait for itself", path=[task.id], field="task_id")
-    requires = tuple(n for n in command.requires if n not in task.requires)
-    known = {*task.requires, *task.follows, *requires}
-    return requires, tuple(n for n in command.follows if n not in known)
 
 
 def _settled_answers(
@@ -362,8 +279,8 @@ def _settled_answers(
 
 
 def _with_effect(
-    outcome: Ended | SchedulerError | m.Finish, effects: Mapping[int, Settlement]
-) -> Ended | SchedulerError | m.Finish:
+    outcome: Ended | SchedulerError | c.Finish, effects: Mapping[int, Settlement]
+) -> Ended | SchedulerError | c.Finish:
     if not isinstance(outcome, Ended) or outcome.task.number not in effects:
         return outcome
     effect = effects[outcome.task.number]

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import trio
 
+from actors import commands as c
 from actors import messages as m
 from actors.clock import Clock
 from actors.gate import Gate
@@ -143,7 +144,7 @@ class System:
             self._send(to, [m.Closing()])
         while not self._stopped:
             try:
-                await self._ask(m.Flush(Reply()))
+                await self._ask(c.Flush(Reply()))
             except StoreUnavailable:
                 continue  # the caller decides how long to go on
             if not self._asked:

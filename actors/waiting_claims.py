@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
-from actors.messages import ClaimReady
+from actors.commands import ClaimReady
 
 FEW = 64  # so many are kept without a look whether they are still there
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import heappop, heappush
 
-from actors.messages import ReadChanges, Wait
+from actors.commands import ReadChanges, Wait
 
 FEW = 64  # so many are kept without a look whether they are still there
 

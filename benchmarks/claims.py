@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from math import inf
 
+from actors import commands as c
 from actors import messages as m
 from actors.messages import Entry, To
 from actors.reply import Reply
@@ -39,7 +40,7 @@ class Queue:
         seconds: list[float] = []
         for _ in range(CLAIMS // STEP):
             for _ in range(STEP):
-                claim = m.ClaimReady("worker", None, 1, 300.0, 0.0, Reply())
+                claim = c.ClaimReady("worker", None, 1, 300.0, 0.0, Reply())
                 began = time.perf_counter()
                 self._pipeline.send(To.PRIORITIZER, claim)
                 seconds.append(time.perf_counter() - began)

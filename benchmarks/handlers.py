@@ -8,7 +8,7 @@ from math import inf
 
 import trio
 
-from actors import messages as m
+from actors import commands as c
 from actors.messages import To
 from actors.reply import Reply
 from benchmarks.measuring import Figure, at_most, compare
@@ -71,10 +71,10 @@ def release(roots: int = 2_000, dependents: int = 1) -> float:
     specs = open_specs(roots)
     waiting = [spec(place, [root]) for place, root in enumerate(specs) for _ in range(dependents)]
     pipeline.send(To.INGEST, enqueue((*specs, *waiting)))
-    pipeline.send(To.PRIORITIZER, m.ClaimReady("worker", None, roots, LEASE, 0.0, Reply()))
+    pipeline.send(To.PRIORITIZER, c.ClaimReady("worker", None, roots, LEASE, 0.0, Reply()))
     holdings = pipeline.prioritizer.holdings
     completions = [
-        m.Complete((m.Finish("complete", task.number, task.token or ""),), Reply())
+        c.Complete((c.Finish("complete", task.number, task.token or ""),), Reply())
         for task in holdings.running()
     ]
     began = time.perf_counter()

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
+from actors import commands as c
 from actors import messages as m
 from actors.gate import Gate
 from actors.ingest import Ingest
@@ -29,9 +30,9 @@ from scheduler.domain.spec import checked_all
 T = TypeVar("T")
 
 
-def enqueue(specs: Sequence[TaskSpec]) -> m.Enqueue:
+def enqueue(specs: Sequence[TaskSpec]) -> c.Enqueue:
     """The command, with its specs proved as the handle does it."""
-    return m.Enqueue(checked_all(specs, SOURCE_SCORES), Reply())
+    return c.Enqueue(checked_all(specs, SOURCE_SCORES), Reply())
 
 
 class Pipeline:

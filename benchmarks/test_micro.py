@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from actors import messages as m
+from actors import commands as c
 from actors.reply import Reply
 from benchmarks.pipeline import Pipeline, enqueue
 from benchmarks.workload import linked_specs, open_specs, spec
@@ -54,8 +54,8 @@ def full(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def claim() -> m.ClaimReady:
-    return m.ClaimReady("worker", None, 1, 300.0, 0.0, Reply())
+def claim() -> c.ClaimReady:
+    return c.ClaimReady("worker", None, 1, 300.0, 0.0, Reply())
 
 
 def measure(
@@ -85,8 +85,8 @@ def test_complete(benchmark: BenchmarkFixture, pipeline: Pipeline, dependents: i
         root = spec(10)  # with what it blocks, its score is the highest
         pipeline.ask(enqueue([root, *(spec(0, [root]) for _ in range(dependents))]))
         (claimed,) = pipeline.ask(claim())
-        finish = m.Finish("complete", claimed.task.number, claimed.token)
-        return (m.Complete((finish,), Reply()),), {}
+        finish = c.Finish("complete", claimed.task.number, claimed.token)
+        return (c.Complete((finish,), Reply()),), {}
 
     (ended,) = measure(benchmark, pipeline.ask, one_running)
     assert len(ended.released) == dependents
@@ -108,24 +108,24 @@ def test_cancel_a_chain_of_a_thousand(benchmark: BenchmarkFixture, pipeline: Pip
         for place in range(1_000):
             specs.append(spec(place, specs[-1:]))
         root = pipeline.ask(enqueue(specs))[0]
-        return (m.Cancel(root.number, None, False, Reply()),), {}
+        return (c.Cancel(root.number, None, False, Reply()),), {}
 
     cancelled = measure(benchmark, pipeline.ask, chained)
     assert cancelled.total_cancelled == 1_000
 
 
 def test_plan_ten_thousand(benchmark: BenchmarkFixture, full: Pipeline) -> None:
-    plan = benchmark(lambda: full.ask(m.MakePlan(None, None, 8, Reply())))
+    plan = benchmark(lambda: full.ask(c.MakePlan(None, None, 8, Reply())))
     assert len(plan.critical_path) == 10
 
 
 def test_list_a_page(benchmark: BenchmarkFixture, full: Pipeline) -> None:
-    page = benchmark(lambda: full.ask(m.ListTasks(Filter(), None, 50, Reply())))
+    page = benchmark(lambda: full.ask(c.ListTasks(Filter(), None, 50, Reply())))
     assert len(page.tasks) == 50
 
 
 def test_queue_status(benchmark: BenchmarkFixture, full: Pipeline) -> None:
-    status = benchmark(lambda: full.ask(m.GetQueueStatus(Reply())))
+    status = benchmark(lambda: full.ask(c.GetQueueStatus(Reply())))
     assert status.total_tasks == 10_000
 
 

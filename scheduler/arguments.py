@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from actors.messages import Finish, Outcomes
+from actors.commands import Finish, Outcomes
 from scheduler.domain import encoding, ids
 from scheduler.domain.errors import InvalidRequest, InvalidTask, SchedulerError
 from scheduler.domain.spec import (

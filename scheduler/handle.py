@@ -12,7 +12,7 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from actors import messages as ask
+from actors import commands as ask
 from actors.reply import Reply
 from actors.system import System
 from persistence.store import Filter

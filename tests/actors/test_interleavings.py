@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import messages as m
+from actors import commands as c
 from actors.messages import To
 from actors.reply import Reply
 from scheduler.domain.errors import SchedulerError
@@ -71,33 +71,33 @@ class Clients:
             case "enqueue" | "enqueue_with_key":
                 key = f"key {choice % 3}" if action == "enqueue_with_key" else None
                 specs = _specs(task, other, key, choice)
-                return m.Enqueue(checked_all(specs, SOURCE_SCORES), Reply())
+                return c.Enqueue(checked_all(specs, SOURCE_SCORES), Reply())
             case "claim":
-                return m.ClaimReady("w", None, 1 + choice % 3, 100.0, choice % 2 * 50.0, Reply())
+                return c.ClaimReady("w", None, 1 + choice % 3, 100.0, choice % 2 * 50.0, Reply())
             case "flush":
-                return m.Flush(Reply())
+                return c.Flush(Reply())
         if claim is not None:
             verb: Any = {"give_up": "fail"}.get(action, action)
-            finish = m.Finish(verb, claim.task.number, claim.token, error="boom")
+            finish = c.Finish(verb, claim.task.number, claim.token, error="boom")
             match action:
                 case "complete":
-                    return m.Complete((finish,), Reply())
+                    return c.Complete((finish,), Reply())
                 case "fail" | "give_up":
-                    return m.Fail(finish, action == "fail", Reply())
+                    return c.Fail(finish, action == "fail", Reply())
                 case "release":
-                    return m.Release(finish, Reply())
+                    return c.Release(finish, Reply())
                 case "heartbeat":
-                    return m.Heartbeat(finish.number, finish.token, None, 0.5, None, Reply())
+                    return c.Heartbeat(finish.number, finish.token, None, 0.5, None, Reply())
         if task is not None and other is not None:
             match action:
                 case "cancel":
-                    return m.Cancel(task.number, None, choice % 5 == 0, Reply())
+                    return c.Cancel(task.number, None, choice % 5 == 0, Reply())
                 case "retry":
-                    return m.Retry(task.number, choice % 2 == 0, Reply())
+                    return c.Retry(task.number, choice % 2 == 0, Reply())
                 case "update":
-                    return m.Update(task.number, {"base_priority": choice % 11}, Reply())
+                    return c.Update(task.number, {"base_priority": choice % 11}, Reply())
                 case "add_prerequisites":
-                    return m.AddPrerequisites(task.number, (other.number,), (), Reply())
+                    return c.AddPrerequisites(task.number, (other.number,), (), Reply())
         return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.messages import ClaimReady, ReadChanges, Wait
+from actors.commands import ClaimReady, ReadChanges, Wait
 from actors.reply import Reply
 from actors.waiting_claims import WaitingClaims
 from actors.watching import Watching

@@ -15,6 +15,7 @@ from scheduler import (
     Status,
     Task,
     TaskSpec,
+    TooLarge,
     UnknownPrerequisite,
     UnknownTask,
 )
@@ -109,6 +110,16 @@ async def test_an_added_cycle_is_refused_and_changes_nothing(scheduler: Schedule
         await scheduler.add_prerequisites(a, [c])
     assert set(caught.value.path) == {a.id, b.id, c.id}
     await finish(scheduler, a)
+
+
+async def test_a_task_has_a_thousand_prerequisites_at_most(scheduler: Scheduler) -> None:
+    """However they were given."""
+    others = await scheduler.enqueue_many([TaskSpec(f"other {n}") for n in range(1_001)])
+    task = await scheduler.enqueue("task", prerequisites=others[:999])
+    with pytest.raises(TooLarge):
+        await scheduler.add_prerequisites(task, others[999:])
+    changed = await scheduler.add_prerequisites(task, others[998:1000])
+    assert len(changed.prerequisites) == 1_000
 
 
 async def test_adding_a_finished_prerequisite_looks_it_up(scheduler: Scheduler) -> None:

@@ -1,0 +1,244 @@
+"""What clients ask for: one frozen command each, with the reply that its client awaits.
+
+A command is imperative. Its arguments were proved where it was called; ids are numbers, times
+Unix seconds, payloads JSON text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from actors.reply import Reply
+from persistence.store import Filter
+from scheduler.domain.errors import SchedulerError
+from scheduler.domain.lifecycle import Verb
+from scheduler.domain.spec import Request
+from scheduler.domain.task import Task
+from scheduler.domain.views import (
+    Cancellation,
+    Change,
+    Claim,
+    Ended,
+    Explanation,
+    Page,
+    Plan,
+    QueueStatus,
+    TaskDetails,
+)
+
+
+class Message(msgspec.Struct, frozen=True, eq=False):
+    """Base of all messages."""
+
+
+class Enqueue(Message, frozen=True):
+    """Make tasks of what was proved before, all or none; the answer keeps the order."""
+
+    requests: list[Request]
+    reply: Reply[list[Task]]
+
+
+class ClaimReady(Message, frozen=True):
+    """Lease up to `limit` of the best ready tasks; if there is none, wait for one."""
+
+    holder: str
+    agent_types: tuple[str, ...] | None
+    limit: int
+    lease: float
+    wait: float
+    reply: Reply[list[Claim]]
+
+
+class Heartbeat(Message, frozen=True):
+    """Extend a lease. The answer is the new expiry in Unix seconds."""
+
+    number: int
+    token: str
+    lease: float | None
+    progress: float | None
+    note: str | None
+    reply: Reply[float]
+
+
+class Finish(msgspec.Struct, frozen=True, eq=False):
+    """How one claim is to end."""
+
+    verb: Verb
+    number: int
+    token: str
+    result_json: str | None = None
+    error: str | None = None
+
+
+Outcomes = list[Ended | SchedulerError]
+
+
+class Complete(Message, frozen=True):
+    """The work of these claims is done. One outcome each."""
+
+    finishes: tuple[Finish, ...]
+    reply: Reply[Outcomes]
+
+
+class Fail(Message, frozen=True):
+    """The attempt has failed; another follows if it is retryable and attempts are left."""
+
+    finish: Finish
+    retryable: bool
+    reply: Reply[Outcomes]
+
+
+class Release(Message, frozen=True):
+    """Give a claim back undone."""
+
+    finish: Finish
+    reply: Reply[Outcomes]
+
+
+class ReleaseHolders(Message, frozen=True):
+    """Give back all claims of holders whose names begin so: they are known to be dead."""
+
+    prefix: str
+    reply: Reply[list[Task]]
+
+
+class Cancel(Message, frozen=True):
+    """Cancel a task and all that cannot start without it."""
+
+    number: int
+    reason: str | None
+    dry_run: bool
+    reply: Reply[Cancellation]
+    hops: int = 0
+
+
+class Retry(Message, frozen=True):
+    """Re-open a failed or cancelled task, and on `cascade` the tasks that fell with it."""
+
+    number: int
+    cascade: bool
+    reply: Reply[list[Task]]
+
+
+class Update(Message, frozen=True):
+    """Set columns of an unfinished task, checked before. `task`: withdrawn from its holder."""
+
+    number: int
+    changes: Mapping[str, Any]
+    reply: Reply[list[Task]]
+    task: Task | None = None
+    hops: int = 0
+
+
+class AddPrerequisites(Message, frozen=True):
+    """Let an unfinished task wait for more. `task`: withdrawn from its holder."""
+
+    number: int
+    requires: tuple[int, ...]
+    follows: tuple[int, ...]
+    reply: Reply[list[Task]]
+    task: Task | None = None
+    hops: int = 0
+
+
+class SetPaused(Message, frozen=True):
+    """Stop, or let on, the claims of one agent_type."""
+
+    agent_type: str
+    paused: bool
+    reply: Reply[None]
+
+
+class Flush(Message, frozen=True):
+    """A barrier: answered when everything sent before it is saved."""
+
+    reply: Reply[None]
+
+
+class Get(Message, frozen=True):
+    """One task, finished or not."""
+
+    number: int
+    reply: Reply[Task]
+
+
+class GetDetails(Message, frozen=True):
+    """One task with its neighbors and attempts."""
+
+    number: int
+    reply: Reply[TaskDetails]
+
+
+class ListTasks(Message, frozen=True):
+    """A page of tasks numbered below `below`, newest first."""
+
+    where: Filter
+    below: int | None
+    limit: int
+    reply: Reply[Page]
+
+
+class GetQueueStatus(Message, frozen=True):
+    """The queue in numbers."""
+
+    reply: Reply[QueueStatus]
+
+
+class Wait(Message, frozen=True):
+    """Answered when all the tasks have finished, or after `seconds`."""
+
+    numbers: tuple[int, ...]
+    seconds: float
+    reply: Reply[list[Task]]
+
+
+class ReadChanges(Message, frozen=True):
+    """Answered as soon as something changed after `since` (None: after now), or after `seconds`.
+
+    The answer is the changes and the sequence to go on from.
+    """
+
+    since: int | None
+    limit: int
+    seconds: float
+    reply: Reply[tuple[list[Change], int]]
+
+
+class MakePlan(Message, frozen=True):
+    """Plan the given tasks, or a group's, or (both None) all unfinished ones."""
+
+    numbers: tuple[int, ...] | None
+    group: str | None
+    workers: int | None
+    reply: Reply[Plan]
+
+
+class Explain(Message, frozen=True):
+    """Why is this task not running?"""
+
+    number: int
+    reply: Reply[Explanation]
+
+
+Read = Get | GetDetails | ListTasks | GetQueueStatus | Wait | ReadChanges
+Others = (
+    ClaimReady
+    | Heartbeat
+    | Complete
+    | Fail
+    | Release
+    | ReleaseHolders
+    | Cancel
+    | Retry
+    | Update
+    | AddPrerequisites
+    | SetPaused
+    | Flush
+    | MakePlan
+    | Explain
+    | Read
+)
+Command = Enqueue | Others

@@ -1,0 +1,224 @@
+"""Leases: who may work on which ready task, how that ends, and who waits for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from actors import commands as c
+from actors import messages as m
+from actors import refusals
+from actors.holdings import Holdings
+from actors.messages import Post, To
+from actors.reply import Reply
+from actors.waiting_claims import WaitingClaims
+from scheduler.domain import lifecycle
+from scheduler.domain.errors import SchedulerError
+from scheduler.domain.task import Attempt, Status, Task
+from scheduler.domain.views import Ended
+
+TOKEN_BITS = 128
+JITTER_BITS = 16
+
+
+class Leasing:
+    """The part of the prioritizer that deals with workers; it returns what to send.
+
+    What ends a task for good goes to the resolver, all else straight to the persister.
+    """
+
+    def __init__(self, holdings: Holdings, random_bits: Callable[[int], int]) -> None:
+        self.paused: set[str] = set()
+        self._holdings = holdings
+        self._random_bits = random_bits
+        self._waiting = WaitingClaims()
+        self._closing = False
+
+    def due(self) -> float:
+        """When the first waiting claim has waited long enough."""
+        return self._waiting.due()
+
+    def end_waiting(self, now: float) -> None:
+        """Answer the claims that have waited long enough."""
+        for claim in self._waiting.take_ended(now):
+            claim.reply.answer([])
+
+    def close(self) -> None:
+        """Answer all waiting claims, and let none wait any more."""
+        self._closing = True
+        for claim in self._waiting.take_all():
+            claim.reply.answer([])
+
+    # ------------------------------------------------------------- claims
+
+    def claim(self, command: c.ClaimReady, now: float) -> list[Post]:
+        if command.reply.abandoned:
+            return []
+        if posts := self._grant(command, now):
+            return posts
+        if command.wait > 0 and not self._closing:
+            self._waiting.add(command, now + command.wait)
+        else:
+            command.reply.answer([])
+        return []
+
+    def serve_waiting(self, now: float) -> list[Post]:
+        posts: list[Post] = []
+        fresh = self._holdings.fresh - self.paused
+        while fresh and (oldest := self._waiting.oldest(fresh)) is not None:
+            serial, command = oldest
+            granted = self._grant(command, now)
+            if granted:
+                self._waiting.remove(serial)
+                posts += granted
+            else:
+                fresh -= set(command.agent_types or fresh)
+        return posts
+
+    def _grant(self, command: c.ClaimReady, now: float) -> list[Post]:
+        """Lease the best ready tasks; nothing if there is none."""
+        lanes = self._open_lanes(command.agent_types)
+        claimed: list[Task] = []
+        holdings = self._holdings
+        while len(claimed) < command.limit:
+            task = holdings.take_best(lanes)
+            if task is None:
+                break
+            token = f"{self._random_bits(TOKEN_BITS):032x}"
+            task = lifecycle.claim(task, command.holder, token, command.lease, now)
+            holdings.hold(task, holdings.facts[task.number], now)
+            claimed.append(task)
+        if not claimed:
+            return []
+        granted = m.Granted(command.reply, claimed)
+        return [(To.PERSISTER, m.Changed(moved=claimed, answers=[granted]))]
+
+    def _open_lanes(self, wanted: tuple[str, ...] | None) -> list[str] | tuple[str, ...] | None:
+        if not self.paused:
+            return wanted
+        lanes = self._holdings.queue.lanes() if wanted is None else wanted
+        return [lane for lane in lanes if lane not in self.paused]
+
+    # ------------------------------------------------------------- while they work
+
+    def heartbeat(self, command: c.Heartbeat, now: float) -> list[Post]:
+        task = self._mine(command.number, command.token)
+        if task is None:
+            return self._refuse_holder(command.number, command.reply)
+        task = lifecycle.heartbeat(task, command.lease, command.progress, command.note, now)
+        self._holdings.replace_running(task)
+        self._holdings.touch(task)
+        assert task.lease_expires_s is not None
+        command.reply.answer(task.lease_expires_s)
+        return []
+
+    def _mine(self, number: int, token: str) -> Task | None:
+        """The running task that this token holds."""
+        task = self._holdings.tasks.get(number)
+        if task is None or task.token != token or task.status is not Status.RUNNING:
+            return None
+        return task
+
+    def _refuse_holder(self, number: int, reply: Reply[float]) -> list[Post]:
+        task = self._holdings.tasks.get(number)
+        if task is None:
+            return [(To.PERSISTER, m.NotHeld(number, None, reply))]
+        reply.refuse(refusals.lease_lost(task))
+        return []
+
+    # ------------------------------------------------------------- how it ends
+
+    def complete(self, command: c.Complete, now: float) -> list[Post]:
+        settled: list[Task] = []
+        attempts: list[Attempt] = []
+        outcomes: list[Ended | SchedulerError | c.Finish] = []
+        for finish in command.finishes:
+            task = self._mine(finish.number, finish.token)
+            if task is None:
+                outcomes.append(self._not_mine(finish))
+                continue
+            self._holdings.withdraw(finish.number)
+            completed = lifecycle.complete(task, finish.result_json, now)
+            settled.append(completed)
+            attempts.append(lifecycle.attempt_of(task, "completed", now))
+            outcomes.append(Ended(completed))
+        answer = m.Finished(command.reply, outcomes)
+        return [(To.RESOLVER, m.Settled(settled, attempts, answer))]
+
+    def _not_mine(self, finish: c.Finish) -> Ended | SchedulerError | c.Finish:
+        """What a call with this token hears; the Finish itself if only the record can tell."""
+        task = self._holdings.tasks.get(finish.number)
+        if task is None:
+            return finish
+        if lifecycle.ended_by(task, finish.token) == finish.verb:
+            return Ended(task)  # a repeated call is answered as the first was
+        return refusals.lease_lost(task)
+
+    def fail(self, command: c.Fail, now: float) -> list[Post]:
+        finish = command.finish
+        task = self._mine(finish.number, finish.token)
+        if task is None:
+            return self._answer_late(finish, command.reply)
+        error = finish.error or ""
+        _, facts = self._holdings.withdraw(finish.number)
+        attempts = [lifecycle.attempt_of(task, "failed", now, error)]
+        if command.retryable and task.attempt < task.max_attempts:
+            jitter = self._random_bits(JITTER_BITS) / 2**JITTER_BITS
+            delay = lifecycle.backoff(task.attempt, jitter)
+            task = self._holdings.score_and_hold(
+                lifecycle.retry_later(task, error, delay, now), facts, now
+            )
+            return self._end_attempt(task, attempts, command.reply)
+        failed = lifecycle.fail(task, error, now)
+        answer = m.Finished(command.reply, [Ended(failed)])
+        return [(To.RESOLVER, m.Settled([failed], attempts, answer))]
+
+    def release(self, command: c.Release, now: float) -> list[Post]:
+        finish = command.finish
+        task = self._mine(finish.number, finish.token)
+        if task is None:
+            return self._answer_late(finish, command.reply)
+        attempts = [lifecycle.attempt_of(task, "released", now)]
+        _, facts = self._holdings.withdraw(finish.number)
+        task = self._holdings.score_and_hold(lifecycle.release(task), facts, now)
+        return self._end_attempt(task, attempts, command.reply)
+
+    def _end_attempt(
+        self, task: Task, attempts: list[Attempt], reply: Reply[c.Outcomes]
+    ) -> list[Post]:
+        answer = m.Finished(reply, [Ended(task)])
+        return [(To.PERSISTER, m.Changed(moved=[task], attempts=attempts, answers=[answer]))]
+
+    def _answer_late(self, finish: c.Finish, reply: Reply[c.Outcomes]) -> list[Post]:
+        """The task is not running under this token; the answer follows what is on its way."""
+        answer = m.Finished(reply, [self._not_mine(finish)])
+        return [(To.RESOLVER, m.Settled([], answer=answer))]
+
+    # ------------------------------------------------------------- decided by others
+
+    def take_back(self, claims: Iterable[tuple[int, str]], now: float) -> list[Post]:
+        """Claims that nobody heard of go back as if they had never been."""
+        tasks = [task for claim in claims if (task := self._mine(*claim)) is not None]
+        moved = [self._interrupt(task, now) for task in tasks]
+        return [(To.PERSISTER, m.Changed(moved=moved))] if moved else []
+
+    def release_holders(self, command: c.ReleaseHolders, now: float) -> list[Post]:
+        tasks = [
+            task
+            for task in self._holdings.running()
+            if task.holder is not None and task.holder.startswith(command.prefix)
+        ]
+        attempts = [lifecycle.attempt_of(task, "interrupted", now) for task in tasks]
+        moved = [self._interrupt(task, now) for task in tasks]
+        answer = m.Value(command.reply, moved)
+        return [(To.PERSISTER, m.Changed(moved=moved, attempts=attempts, answers=[answer]))]
+
+    def _interrupt(self, task: Task, now: float) -> Task:
+        _, facts = self._holdings.withdraw(task.number)
+        return self._holdings.score_and_hold(lifecycle.interrupt(task), facts, now)
+
+    def give_grace(self, now: float) -> None:
+        """A full lease for everyone: nobody could work, or be heard, in the meantime."""
+        for task in self._holdings.running():
+            extended = lifecycle.heartbeat(task, None, None, None, now)
+            self._holdings.replace_running(extended)
+            self._holdings.touch(extended)
