@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.cli.conftest import Headrace
-
-pytestmark = pytest.mark.process
+from tests.cli.conftest import Command, Headrace
 
 
+@pytest.mark.process
 def test_a_first_day_with_the_queue(headrace: Headrace) -> None:
     """Through a pipe enqueue prints the id alone, lists are tab-separated under a header."""
     build = headrace("enqueue", "Build the wheel", "--base-priority", "8").out.strip()
@@ -37,6 +38,7 @@ def test_a_first_day_with_the_queue(headrace: Headrace) -> None:
     assert headrace("retry", build, "--cascade").lines == [f"{build} ready", f"{publish} blocked"]
 
 
+@pytest.mark.process
 def test_json_of_every_command(headrace: Headrace) -> None:
     """Each command prints one JSON object with the field names of the MCP tools."""
     asked = ["--agent-type", "builder", "--group", "g", "--estimated-duration", "2m"]
@@ -113,39 +115,40 @@ def test_json_of_every_command(headrace: Headrace) -> None:
     assert all(set(f) == {"severity", "what", "advice"} for f in checked["findings"])
 
 
-def test_pages(headrace: Headrace) -> None:
+def test_pages(here: Command) -> None:
     """A page says on stderr how to get the next one; the pages together hold each task once."""
-    made = [headrace("enqueue", f"Task {n}").out.strip() for n in range(3)]
-    page = headrace("list", "--limit", "2")
+    made = [here("enqueue", f"Task {n}").out.strip() for n in range(3)]
+    page = here("list", "--limit", "2")
     cursor = page.err.split("--cursor ")[1].strip()
-    rest = headrace("list", "--limit", "2", "--cursor", cursor)
+    rest = here("list", "--limit", "2", "--cursor", cursor)
     assert [line.split("\t")[0] for line in page.lines[1:] + rest.lines[1:]] == made[::-1]
     assert rest.err == ""
 
 
-def test_the_database_option(headrace: Headrace) -> None:
+def test_the_database_option(here: Command, tmp_path: Path) -> None:
     """--db wins over HEADRACE_DB, which wins over tasks.db in the current folder."""
-    headrace("enqueue", "one", HEADRACE_DB="env.db")
-    headrace("enqueue", "two", "--db", "flag.db", HEADRACE_DB="env.db")
-    headrace("enqueue", "three")
-    names = {path.name for path in headrace.folder.glob("*.db")}
+    here("enqueue", "one", HEADRACE_DB="env.db")
+    here("enqueue", "two", "--db", "flag.db", HEADRACE_DB="env.db")
+    here("enqueue", "three")
+    names = {path.name for path in tmp_path.glob("*.db")}
     assert names == {"env.db", "flag.db", "tasks.db"}
 
 
-def test_hostile_text_cannot_steer_a_terminal(headrace: Headrace) -> None:
+def test_hostile_text_cannot_steer_a_terminal(here: Command) -> None:
     """Escape sequences, rich markup and marks of direction are shown, not obeyed."""
     hostile = "\x1b[31mred\x1b[0m [bold]loud[/bold] \u202eesrever\u2066 \x07"
-    task = headrace("enqueue", f"{hostile}\ttab\r\nsecond line \x1b]0;title\x07").out.strip()
-    for said in (headrace("list"), headrace("get", task), headrace("explain", task)):
+    task = here("enqueue", f"{hostile}\ttab\r\nsecond line \x1b]0;title\x07").out.strip()
+    for said in (here("list"), here("get", task), here("explain", task)):
         assert not set(said.out) & set("\x1b\x07\u202e\u2066\r")
-    assert r"\x1b[31mred\x1b[0m [bold]loud[/bold] \u202eesrever" in headrace("list").out
-    assert headrace("get", task, "--json").json["description"].startswith(hostile)
+    assert r"\x1b[31mred\x1b[0m [bold]loud[/bold] \u202eesrever" in here("list").out
+    assert here("get", task, "--json").json["description"].startswith(hostile)
 
 
+@pytest.mark.process
 def test_a_reader_that_leaves(headrace: Headrace) -> None:
     """`headrace list | head -1` prints no complaint."""
-    for n in range(3):
-        headrace("enqueue", f"{n}" * 60_000)
+    for n in range(2):
+        headrace("enqueue", f"Task {n}")
     process = headrace.start("list", "--json")
     assert process.stdout is not None
     process.stdout.close()
