@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from math import inf
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from actors import messages as m
+from actors.holdings import Holdings
 from actors.messages import Post, To
 from scheduler.domain import priority
 from scheduler.domain.task import Status, Task, moment, optional_moment
 from scheduler.domain.views import Explanation
 
-if TYPE_CHECKING:
-    from actors.prioritizer import Prioritizer
 
-
-def explain(prioritizer: Prioritizer, message: m.Explaining, now: float) -> list[Post]:
+def explain(
+    message: m.Explaining, holdings: Holdings, paused: Container[str], now: float
+) -> list[Post]:
     """Draft the answer; the persister adds how the blockers stand, and sends it."""
-    task = prioritizer.holdings.tasks.get(message.number) or message.task
+    task = holdings.tasks.get(message.number) or message.task
     if task is None:
         return [(To.PERSISTER, m.NotHeld(message.number, "be explained", message.reply))]
-    facts, weights = message.facts, prioritizer.weights
-    queue = prioritizer.holdings.queue
+    facts, weights = message.facts, holdings.weights
+    queue = holdings.queue
     ahead = queue.ahead(task.number) if task.number in queue else None
     draft = Explanation(
         task=task,
-        reason=_reason(
-            task, ahead, task.agent_type in prioritizer.leasing.paused, len(message.blockers)
-        ),
+        reason=_reason(task, ahead, task.agent_type in paused, len(message.blockers)),
         score=priority.score(facts, task.estimated_duration, now, weights),
         components=priority.components(facts, task.estimated_duration, now),
         aging=0.0 if task.ready_s is None else priority.aging(task.ready_s, now, weights),

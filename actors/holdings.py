@@ -34,7 +34,7 @@ class Holdings:
         self.queue = ReadyQueue()
         self.fresh: set[str] = set()  # lanes that gained a task since the last look
         self._touched: dict[int, Task] = {}
-        self._weights = weights
+        self.weights = weights
         self._timers: list[tuple[float, int]] = []  # heap; an entry may be outdated
         self._moments: dict[int, float] = {}
         self._moments_in_order: SortedList[tuple[float, int]] = SortedList()
@@ -44,7 +44,7 @@ class Holdings:
     def score(self, entry: Entry, now: float) -> Task:
         """The task with its priority as of now."""
         task = entry.task
-        points = priority.score(entry.facts, task.estimated_duration, now, self._weights)
+        points = priority.score(entry.facts, task.estimated_duration, now, self.weights)
         return replace(task, priority=points)
 
     def hold(self, task: Task, facts: Facts, now: float) -> None:
@@ -116,7 +116,7 @@ class Holdings:
 
     def _key(self, task: Task) -> float:
         assert task.ready_s is not None
-        return priority.sort_key(task.priority, task.ready_s, self._weights)
+        return priority.sort_key(task.priority, task.ready_s, self.weights)
 
     # ------------------------------------------------------------- scores that move
 

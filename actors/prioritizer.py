@@ -30,8 +30,7 @@ class Prioritizer:
     """See the module. `random_bits(n)` returns n random bits, for lease tokens and jitter."""
 
     def __init__(self, random_bits: Callable[[int], int], weights: Weights | None = None) -> None:
-        self.weights = weights or Weights()
-        self.holdings = Holdings(self.weights)
+        self.holdings = Holdings(weights or Weights())
         self.leasing = Leasing(self.holdings, random_bits)
         self._store_is_down = False
 
@@ -115,7 +114,7 @@ class Prioritizer:
             case m.Recovered():
                 return self._recovered(message, now)
             case m.Explaining():
-                return explain(self, message, now)
+                return explain(message, self.holdings, self.leasing.paused, now)
             case m.TakeBack(claims):
                 return self.leasing.take_back(claims, now)
             case m.StoreDown():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from actors import commands as c
 from actors import messages as m
 from actors import prerequisites, refusals
+from actors.dependencies import Dependencies
 from actors.messages import Entry, Post, To
 from persistence.store import Loaded
 from scheduler.domain import ids, lifecycle
@@ -15,16 +15,13 @@ from scheduler.domain.durations import Durations
 from scheduler.domain.errors import IllegalTransition, PrerequisiteFailed
 from scheduler.domain.task import Status, Task
 
-if TYPE_CHECKING:
-    from actors.resolver import Resolver
-
 DEAD = (Status.FAILED, Status.CANCELLED)
 
 
-def retry(resolver: Resolver, command: c.Retry) -> list[Post]:
+def retry(dependencies: Dependencies, command: c.Retry) -> list[Post]:
     """A finished task is on record: ask for it, and for what fell with it."""
     number = command.number
-    if number not in resolver.graph:
+    if number not in dependencies.graph:
         return [(To.PRIORITIZER, m.FindFallen(command))]
     raise IllegalTransition(
         f"task {ids.encode(number)} has not finished",
@@ -35,38 +32,38 @@ def retry(resolver: Resolver, command: c.Retry) -> list[Post]:
     )
 
 
-def reopen(resolver: Resolver, message: m.FallenFound, now: float) -> list[Post]:
+def reopen(dependencies: Dependencies, message: m.FallenFound, now: float) -> list[Post]:
     """Re-open the root and, prerequisites first, what fell with it and can succeed again."""
     command = message.retry
     if not message.tasks:
         raise refusals.unknown_task(command.number)
-    if command.number in resolver.graph:
-        return retry(resolver, command)
-    reopened = _reopenable(resolver, message)
-    resolver.check_room(len(reopened))
+    if command.number in dependencies.graph:
+        return retry(dependencies, command)
+    reopened = _reopenable(dependencies, message)
+    dependencies.check_room(len(reopened))
     tasks = list(reopened.values())
-    resolver.graph.admit(tasks)
-    handed, kept = resolver.place(tasks, now, lifecycle.open_at)
+    dependencies.graph.admit(tasks)
+    handed, kept = dependencies.place(tasks, now, lifecycle.open_at)
     answer = m.TasksMade(command.reply, list(reopened))
     was = {task.number: task.status for task in message.tasks if task.number in reopened}
     resolved = m.Resolved(handed=handed, kept=kept, reopened=was, answers=[answer])
     return [(To.PRIORITIZER, resolved)]
 
 
-def _reopenable(resolver: Resolver, message: m.FallenFound) -> dict[int, Task]:
+def _reopenable(dependencies: Dependencies, message: m.FallenFound) -> dict[int, Task]:
     command = message.retry
     root = next(task for task in message.tasks if task.number == command.number)
     reopened = {root.number: lifecycle.reopen(root)}  # refuses one that completed
-    prerequisites.check(root, resolver.graph, message.statuses)
+    prerequisites.check(root, dependencies.graph, message.statuses)
     waiting = [task for task in message.tasks if command.cascade and task is not root]
     while waiting:
         known = {n: s for n, s in message.statuses.items() if n not in reopened}
         left: list[Task] = []
         for task in waiting:
-            if task.number in resolver.graph:
+            if task.number in dependencies.graph:
                 continue
             try:
-                prerequisites.check(task, resolver.graph, known)
+                prerequisites.check(task, dependencies.graph, known)
             except PrerequisiteFailed:
                 left.append(task)  # so far: its prerequisite may be re-opened in this round
             else:
@@ -78,23 +75,23 @@ def _reopenable(resolver: Resolver, message: m.FallenFound) -> dict[int, Task]:
     return reopened
 
 
-def recover(resolver: Resolver, message: m.Recover, now: float) -> list[Post]:
+def recover(dependencies: Dependencies, message: m.Recover, now: float) -> list[Post]:
     """Take in what the store held, and derive anew what the status of each task must be."""
     loaded = message.loaded
-    resolver.durations = Durations(loaded.durations)
-    resolver.graph.admit(loaded.tasks)
+    dependencies.durations = Durations(loaded.durations)
+    dependencies.graph.admit(loaded.tasks)
     tasks = {task.number: task for task in loaded.tasks}
-    ended = _fall(resolver, tasks, loaded, now)
+    ended = _fall(dependencies, tasks, loaded, now)
     handed: list[Entry] = []
     kept: list[Entry] = []
     changed = {task.number for task in ended}
     for number, task in tasks.items():
-        derived = _derive(resolver, task, now)
+        derived = _derive(dependencies, task, now)
         if derived is not task:
             changed.add(number)
-        entry = Entry(derived, resolver.graph.facts(number))
+        entry = Entry(derived, dependencies.graph.facts(number))
         if derived.status is Status.BLOCKED:
-            resolver.held[number] = derived
+            dependencies.held[number] = derived
             kept.append(entry)
         else:
             handed.append(entry)
@@ -102,15 +99,17 @@ def recover(resolver: Resolver, message: m.Recover, now: float) -> list[Post]:
     return [(To.PRIORITIZER, recovered)]
 
 
-def _derive(resolver: Resolver, task: Task, now: float) -> Task:
+def _derive(dependencies: Dependencies, task: Task, now: float) -> Task:
     if task.status is Status.RUNNING:
         return task
-    if resolver.graph.open_prerequisites(task.number):
+    if dependencies.graph.open_prerequisites(task.number):
         return lifecycle.block(task)
     return lifecycle.open_at(task, now) if task.status is Status.BLOCKED else task
 
 
-def _fall(resolver: Resolver, tasks: dict[int, Task], loaded: Loaded, now: float) -> list[Task]:
+def _fall(
+    dependencies: Dependencies, tasks: dict[int, Task], loaded: Loaded, now: float
+) -> list[Task]:
     """Cancel the tasks whose prerequisite is dead on record, and what depends on them."""
     ended: list[Task] = []
     for number, task in list(tasks.items()):
@@ -118,7 +117,7 @@ def _fall(resolver: Resolver, tasks: dict[int, Task], loaded: Loaded, now: float
         if root is None or number not in tasks or task.status is Status.RUNNING:
             continue
         reason = f"prerequisite {ids.encode(root)} {loaded.outside[root]}"
-        fallen = resolver.graph.settle(number, succeeded=False).fallen
+        fallen = dependencies.graph.settle(number, succeeded=False).fallen
         ended += [
             lifecycle.cancel(tasks.pop(gone), now, reason, root) for gone in (number, *fallen)
         ]

@@ -7,23 +7,20 @@ through which everything it changes goes on to the persister.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import assert_never
-
-from msgspec.structs import replace
 
 from actors import commands as c
 from actors import messages as m
 from actors import prerequisites, refusals, reopening, revising
+from actors.dependencies import Dependencies
 from actors.messages import Entry, Post, Statuses, To
 from scheduler.domain import ids, lifecycle
-from scheduler.domain.durations import UNKNOWN, Duration, Durations
 from scheduler.domain.errors import (
     DependencyCycle,
-    Overloaded,
     SchedulerError,
 )
-from scheduler.domain.graph import Graph, Settlement
+from scheduler.domain.graph import Settlement
 from scheduler.domain.plan import execution_plan
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.domain.task import Status, Task
@@ -39,11 +36,8 @@ class Resolver:
         sources: Mapping[str, float] = SOURCE_SCORES,
         max_unfinished: int = 1_000_000,
     ) -> None:
-        self.graph = Graph(source_scores=sources)
-        self.held: dict[int, Task] = {}
-        self.durations = Durations()
+        self.dependencies = Dependencies(sources, max_unfinished)
         self._weights = weights or Weights()
-        self._max_unfinished = max_unfinished
         self._sweeping = False
 
     def due(self) -> float:
@@ -51,11 +45,11 @@ class Resolver:
 
     def after(self, now: float) -> list[Post]:
         """Go on with the facts that are not yet at rest, and report those that moved."""
-        self._sweeping = self.graph.sweep()
+        self._sweeping = self.dependencies.graph.sweep()
         changed = [
-            (number, self.graph.facts(number))
-            for number in self.graph.take_changed()
-            if number not in self.held
+            (number, self.dependencies.graph.facts(number))
+            for number in self.dependencies.graph.take_changed()
+            if number not in self.dependencies.held
         ]
         return [(To.PRIORITIZER, m.FactsChanged(changed))] if changed else []
 
@@ -76,23 +70,23 @@ class Resolver:
             case c.Cancel():
                 return self._cancel(message, now)
             case c.Update():
-                return revising.update(self, message, now)
+                return revising.update(self.dependencies, message, now)
             case c.AddPrerequisites():
-                return revising.add_prerequisites(self, message, {}, now)
+                return revising.add_prerequisites(self.dependencies, message, {}, now)
             case m.Revised(task):
-                if task.number in self.graph:
-                    self.graph.revise(task)
+                if task.number in self.dependencies.graph:
+                    self.dependencies.graph.revise(task)
                 return []
             case c.Retry():
-                return reopening.retry(self, message)
+                return reopening.retry(self.dependencies, message)
             case m.FallenFound():
-                return reopening.reopen(self, message, now)
+                return reopening.reopen(self.dependencies, message, now)
             case c.MakePlan():
                 return self._plan(message, {})
             case c.Explain():
                 return self._explain(message)
             case m.Recover():
-                return reopening.recover(self, message, now)
+                return reopening.recover(self.dependencies, message, now)
             case c.Flush():
                 return [(To.PRIORITIZER, message)]
             case _:
@@ -104,7 +98,7 @@ class Resolver:
             case m.Admit() as command:
                 return self._admit(command, message.statuses, now)
             case c.AddPrerequisites() as command:
-                return revising.add_prerequisites(self, command, message.statuses, now)
+                return revising.add_prerequisites(self.dependencies, command, message.statuses, now)
             case c.MakePlan() as command:
                 return self._plan(command, message.statuses)
 
@@ -117,7 +111,7 @@ class Resolver:
                 return [(To.INGEST, m.KeysSettled(keys))] if keys else []
             case c.AddPrerequisites(number=number, reply=reply):
                 reply.refuse(error)
-                return revising.give_back(self, number)
+                return revising.give_back(self.dependencies, number)
             case m.FallenFound(retry=c.Retry(reply=retry_reply)):
                 retry_reply.refuse(error)
             case c.Cancel() | c.Retry() | c.MakePlan() as command:
@@ -130,54 +124,19 @@ class Resolver:
 
     def _admit(self, command: m.Admit, statuses: Statuses, now: float) -> list[Post]:
         tasks = command.tasks
-        missing = prerequisites.unknown(tasks, self.graph, statuses)
+        missing = prerequisites.unknown(tasks, self.dependencies.graph, statuses)
         if missing:
             return [prerequisites.look_up(missing, statuses, command)]
         for task in tasks if statuses else ():
-            prerequisites.check(task, self.graph, statuses)
-        self.check_room(len(tasks))
-        tasks = [self._estimated(task) for task in tasks]
-        self.graph.admit(tasks)
-        handed, kept = self.place(tasks, now, lifecycle.open_new)
+            prerequisites.check(task, self.dependencies.graph, statuses)
+        self.dependencies.check_room(len(tasks))
+        tasks = [self.dependencies.estimated(task) for task in tasks]
+        self.dependencies.graph.admit(tasks)
+        handed, kept = self.dependencies.place(tasks, now, lifecycle.open_new)
         resolved = m.Resolved(
             handed=handed, kept=kept, nature="new", keys=command.keys, answers=command.answers
         )
         return [(To.PRIORITIZER, resolved)]
-
-    def _estimated(self, task: Task) -> Task:
-        if task.estimated_duration != UNKNOWN:
-            return task
-        return replace(task, estimated_duration=self.durations.estimate(task.agent_type))
-
-    def check_room(self, more: int) -> None:
-        """Refuse to let the graph grow over its bound."""
-        if len(self.graph) + more > self._max_unfinished:
-            raise Overloaded(
-                f"{len(self.graph):,} tasks are unfinished",
-                retry_after=60.0,
-                allowed=f"up to {self._max_unfinished:,} unfinished tasks",
-                hint="Let workers finish some, or cancel what is no longer wanted.",
-            )
-
-    def place(
-        self, tasks: Iterable[Task], now: float, opened: lifecycle.Opening
-    ) -> tuple[list[Entry], list[Entry]]:
-        """Hand over the tasks of the graph whose prerequisites are met; keep the others."""
-        handed: list[Entry] = []
-        kept: list[Entry] = []
-        graph = self.graph
-        for task in tasks:
-            number = task.number
-            facts = graph.facts(number)
-            if task.status is not Status.BLOCKED:
-                handed.append(Entry(task, facts))
-            elif graph.open_prerequisites(number):
-                held = replace(task, dependency_depth=graph.depth(number))
-                self.held[number] = held
-                kept.append(Entry(held, facts))
-            else:
-                handed.append(Entry(opened(task, now), facts))
-        return handed, kept
 
     # ------------------------------------------------------------- tasks end
 
@@ -188,51 +147,30 @@ class Resolver:
         effects: dict[int, Settlement] = {}
         for task in message.tasks:
             succeeded = task.status is Status.COMPLETED
-            effect = effects[task.number] = self.graph.settle(task.number, succeeded=succeeded)
+            effect = effects[task.number] = self.dependencies.graph.settle(
+                task.number, succeeded=succeeded
+            )
             ended.append(task)
-            ended += self.fall(effect.fallen, task, now)
-            handed += self.release(effect.released, now)
+            ended += self.dependencies.fall(effect.fallen, task, now)
+            handed += self.dependencies.release(effect.released, now)
         resolved = m.Resolved(
             handed=handed,
             ended=ended,
             attempts=message.attempts,
-            durations=self._learned(message.tasks),
+            durations=self.dependencies.learn(message.tasks),
             answers=_settled_answers(message.answer, effects),
         )
         return [(To.PRIORITIZER, resolved)]
 
-    def release(self, numbers: Iterable[int], now: float) -> list[Entry]:
-        """Hand over held tasks whose last prerequisite has ended."""
-        return [
-            Entry(lifecycle.open_at(self.held.pop(number), now), self.graph.facts(number))
-            for number in numbers
-        ]
-
-    def fall(self, numbers: Iterable[int], root: Task, now: float) -> list[Task]:
-        """Cancel held tasks that cannot start any more because of `root`."""
-        reason = f"prerequisite {root.id} {root.status}"
-        return [
-            lifecycle.cancel(self.held.pop(number), now, reason, root.number) for number in numbers
-        ]
-
-    def _learned(self, tasks: Iterable[Task]) -> dict[str, Duration]:
-        learned: dict[str, Duration] = {}
-        for task in tasks:
-            if task.status is Status.COMPLETED and task.started_s is not None:
-                assert task.finished_s is not None
-                seconds = task.finished_s - task.started_s
-                learned[task.agent_type] = self.durations.learn(task.agent_type, seconds)
-        return learned
-
     def _cancel(self, command: c.Cancel, now: float) -> list[Post]:
         number = command.number
-        if command.dry_run and number in self.graph:
-            fallen = encode_all(self.graph.falls_with(number))
+        if command.dry_run and number in self.dependencies.graph:
+            fallen = encode_all(self.dependencies.graph.falls_with(number))
             command.reply.answer(Cancellation(ids.encode(number), fallen, dry_run=True))
             return []
-        task = self.held.pop(number, None)
+        task = self.dependencies.held.pop(number, None)
         if task is None:
-            return revising.pass_on(self, command, "be cancelled")
+            return revising.pass_on(self.dependencies, command, "be cancelled")
         cancelled = lifecycle.cancel(task, now, command.reason)
         answer = m.Cancelled(command.reply, number)
         return self._settled(m.Settled([cancelled], answer=answer), now)
@@ -242,25 +180,29 @@ class Resolver:
     def _plan(self, command: c.MakePlan, statuses: Statuses) -> list[Post]:
         numbers = command.numbers
         if numbers is not None:
-            missing = tuple(n for n in numbers if n not in self.graph and n not in statuses)
+            missing = tuple(
+                n for n in numbers if n not in self.dependencies.graph and n not in statuses
+            )
             if missing:
                 return [prerequisites.look_up(missing, statuses, command)]
             for number in numbers:
-                if number not in self.graph and statuses[number] is None:
+                if number not in self.dependencies.graph and statuses[number] is None:
                     raise refusals.unknown_task(number)
-            numbers = tuple(n for n in numbers if n in self.graph)
+            numbers = tuple(n for n in numbers if n in self.dependencies.graph)
         command.reply.answer(
-            execution_plan(self.graph, numbers, command.workers, weights=self._weights)
+            execution_plan(self.dependencies.graph, numbers, command.workers, weights=self._weights)
         )
         return []
 
     def _explain(self, command: c.Explain) -> list[Post]:
         number = command.number
-        if number not in self.graph:
+        if number not in self.dependencies.graph:
             return [(To.PRIORITIZER, command)]
-        blockers = self.graph.open_prerequisites(number)
-        facts = self.graph.facts(number)
-        explaining = m.Explaining(number, self.held.get(number), facts, blockers, command.reply)
+        blockers = self.dependencies.graph.open_prerequisites(number)
+        facts = self.dependencies.graph.facts(number)
+        explaining = m.Explaining(
+            number, self.dependencies.held.get(number), facts, blockers, command.reply
+        )
         return [(To.PRIORITIZER, explaining)]
 
 

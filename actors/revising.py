@@ -6,13 +6,12 @@ the command is done or refused.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
 
 from actors import commands as c
 from actors import messages as m
 from actors import prerequisites
+from actors.dependencies import Dependencies
 from actors.messages import Entry, Post, Statuses, To
 from actors.reply import Reply
 from scheduler.domain import lifecycle
@@ -20,58 +19,55 @@ from scheduler.domain.errors import DependencyCycle, TooLarge
 from scheduler.domain.spec import PREREQUISITES
 from scheduler.domain.task import Status, Task
 
-if TYPE_CHECKING:
-    from actors.resolver import Resolver
-
 MOST_HOPS = 4  # a command goes back and forth at most so often before nobody holds its task
 
 
-def update(resolver: Resolver, command: c.Update, now: float) -> list[Post]:
+def update(dependencies: Dependencies, command: c.Update, now: float) -> list[Post]:
     """Set facts of a task that is held here, or was withdrawn for this command."""
-    task = command.task or resolver.held.get(command.number)
+    task = command.task or dependencies.held.get(command.number)
     if task is None:
-        return pass_on(resolver, command, "be updated")
+        return pass_on(dependencies, command, "be updated")
     task = lifecycle.revise(task, **command.changes)
     if task.status is not Status.BLOCKED:
         task = lifecycle.open_at(task, now)
-    resolver.graph.revise(task)
-    return _rewritten(resolver, task, command.reply)
+    dependencies.graph.revise(task)
+    return _rewritten(dependencies, task, command.reply)
 
 
 def add_prerequisites(
-    resolver: Resolver, command: c.AddPrerequisites, statuses: Statuses, now: float
+    dependencies: Dependencies, command: c.AddPrerequisites, statuses: Statuses, now: float
 ) -> list[Post]:
     """Insert edges, if they close no cycle, into a task that is held here or was withdrawn."""
     number = command.number
     if command.task is not None:
-        resolver.held[number] = command.task
+        dependencies.held[number] = command.task
         command = replace(command, task=None)
-    task = resolver.held.get(number)
+    task = dependencies.held.get(number)
     if task is None:
-        return pass_on(resolver, command, "wait for more")
+        return pass_on(dependencies, command, "wait for more")
     requires, follows = _added(task, command)
     probe = replace(task, requires=requires, follows=follows, parent=None)
-    missing = prerequisites.unknown([probe], resolver.graph, statuses)
+    missing = prerequisites.unknown([probe], dependencies.graph, statuses)
     if missing:
         return [prerequisites.look_up(missing, statuses, command)]
-    prerequisites.check(probe, resolver.graph, statuses)
-    resolver.graph.connect(number, requires, follows)
+    prerequisites.check(probe, dependencies.graph, statuses)
+    dependencies.graph.connect(number, requires, follows)
     task = lifecycle.revise(task, requires=task.requires + requires, follows=task.follows + follows)
-    if resolver.graph.open_prerequisites(number):
+    if dependencies.graph.open_prerequisites(number):
         task = lifecycle.block(task)
     else:
         task = lifecycle.open_at(task, now)
-    return _rewritten(resolver, task, command.reply)
+    return _rewritten(dependencies, task, command.reply)
 
 
-def _rewritten(resolver: Resolver, task: Task, reply: Reply[list[Task]]) -> list[Post]:
+def _rewritten(dependencies: Dependencies, task: Task, reply: Reply[list[Task]]) -> list[Post]:
     """Pass a changed task on, to the prioritizer's hands unless it is BLOCKED."""
-    entry = Entry(task, resolver.graph.facts(task.number))
+    entry = Entry(task, dependencies.graph.facts(task.number))
     blocked = task.status is Status.BLOCKED
     if blocked:
-        resolver.held[task.number] = task
+        dependencies.held[task.number] = task
     else:
-        resolver.held.pop(task.number, None)
+        dependencies.held.pop(task.number, None)
     resolved = m.Resolved(
         handed=[] if blocked else [entry],
         kept=[entry] if blocked else [],
@@ -81,20 +77,20 @@ def _rewritten(resolver: Resolver, task: Task, reply: Reply[list[Task]]) -> list
     return [(To.PRIORITIZER, resolved)]
 
 
-def give_back(resolver: Resolver, number: int) -> list[Post]:
+def give_back(dependencies: Dependencies, number: int) -> list[Post]:
     """A withdrawn task whose command was refused goes back to the prioritizer."""
-    task = resolver.held.get(number)
+    task = dependencies.held.get(number)
     if task is None or task.status is Status.BLOCKED:
         return []
-    del resolver.held[number]
-    return [(To.PRIORITIZER, m.Returned(Entry(task, resolver.graph.facts(number))))]
+    del dependencies.held[number]
+    return [(To.PRIORITIZER, m.Returned(Entry(task, dependencies.graph.facts(number))))]
 
 
 def pass_on(
-    resolver: Resolver, command: c.Cancel | c.Update | c.AddPrerequisites, wish: str
+    dependencies: Dependencies, command: c.Cancel | c.Update | c.AddPrerequisites, wish: str
 ) -> list[Post]:
     """The task may be on its way to the prioritizer: this message arrives after it."""
-    if command.hops < MOST_HOPS and command.number in resolver.graph:
+    if command.hops < MOST_HOPS and command.number in dependencies.graph:
         return [(To.PRIORITIZER, replace(command, hops=command.hops + 1))]
     return [(To.PRIORITIZER, m.NotHeld(command.number, wish, command.reply))]
 

@@ -132,4 +132,4 @@ def test_queue_status(benchmark: BenchmarkFixture, full: Pipeline) -> None:
 @pytest.mark.usefixtures("full")
 def test_recover_ten_thousand(benchmark: BenchmarkFixture, store: Store) -> None:
     recovered = benchmark(lambda: Pipeline(store))
-    assert len(recovered.resolver.graph) == 10_000
+    assert len(recovered.resolver.dependencies.graph) == 10_000

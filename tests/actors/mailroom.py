@@ -100,11 +100,11 @@ class Mailroom:
 
     def check(self) -> None:
         """Every unfinished task has one holder, and all agree on it, the store too."""
-        held, open_ = self.resolver.held, self.prioritizer.holdings.tasks
+        held, open_ = self.resolver.dependencies.held, self.prioritizer.holdings.tasks
         records = self.persister.records
         assert not held.keys() & open_.keys()
         assert held.keys() | open_.keys() == records.tasks.keys()
-        assert set(self.resolver.graph.numbers()) == set(records.tasks)
+        assert set(self.resolver.dependencies.graph.numbers()) == set(records.tasks)
         for number, task in records.tasks.items():
             self._check_task(task, (held.get(number) or open_[number]))
         loaded = self.store.load()
@@ -115,11 +115,11 @@ class Mailroom:
             s: c for s, c in records.counts.items() if c
         }
         assert loaded.sequence == records.sequence
-        self.resolver.graph.check()
+        self.resolver.dependencies.graph.check()
 
     def _check_task(self, recorded: Task, held: Task) -> None:
         assert (recorded.revision, recorded.status) == (held.revision, held.status)
-        waits = bool(self.resolver.graph.open_prerequisites(recorded.number))
+        waits = bool(self.resolver.dependencies.graph.open_prerequisites(recorded.number))
         assert waits == (recorded.status is Status.BLOCKED)
         assert (recorded.status is Status.RUNNING) == (recorded.holder is not None)
         assert (recorded.number in self.prioritizer.holdings.queue) == (
