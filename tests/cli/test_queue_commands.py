@@ -38,24 +38,23 @@ def test_a_first_day_with_the_queue(headrace: Headrace) -> None:
     assert headrace("retry", build, "--cascade").lines == [f"{build} ready", f"{publish} blocked"]
 
 
-@pytest.mark.process
-def test_json_of_every_command(headrace: Headrace) -> None:
+def test_json_of_every_command(here: Command) -> None:
     """Each command prints one JSON object with the field names of the MCP tools."""
     asked = ["--agent-type", "builder", "--group", "g", "--estimated-duration", "2m"]
-    made = headrace("enqueue", "Build\nslowly", *asked, "--key", "k", "--json").json
+    made = here("enqueue", "Build\nslowly", *asked, "--key", "k", "--json").json
     assert set(made) == {
         "task_id", "status", "calculated_priority", "dependency_depth", "existing"
     }  # fmt: skip
-    again = headrace("enqueue", "Build\nslowly", *asked, "--key", "k", "--json").json
+    again = here("enqueue", "Build\nslowly", *asked, "--key", "k", "--json").json
     assert again == made | {"existing": True}
     first = made["task_id"]
-    second = headrace(
+    second = here(
         "enqueue", "Test", "--run-after", first, "--payload", '{"a": [1]}', "--deadline", "+2h",
         "--json", "--not-before", "2020-01-01T00:00:00+02:00", "--timeout", "90", "--summary", "T",
         "--max-attempts", "2", "--source", "agent_planner", "--parent-id", first,
     ).json["task_id"]  # fmt: skip
 
-    listed = headrace("list", "--group", "g", "--json").json
+    listed = here("list", "--group", "g", "--json").json
     assert listed["has_more"] is False
     assert (
         listed["tasks"]
@@ -73,44 +72,44 @@ def test_json_of_every_command(headrace: Headrace) -> None:
         or listed["tasks"][0]["calculated_priority"] > made["calculated_priority"]
     )
 
-    got = headrace("get", second, "--json").json
+    got = here("get", second, "--json").json
     assert got["payload"] == {"a": [1]}
     assert got["run_after"] == [{"task_id": first, "summary": "Build", "status": "ready"}]
     assert got["not_before"] == "2019-12-31T22:00:00Z"
     assert (got["timeout"], got["max_attempts"], got["parent_id"]) == (90.0, 2, first)
     assert not any("token" in field for field in got)
 
-    status = headrace("status", "--json").json
+    status = here("status", "--json").json
     assert (status["total_tasks"], status["ready"], status["blocked"]) == (2, 1, 1)
     assert {"avg_priority", "oldest_pending", "max_depth", "database"} <= set(status)
 
-    plan = headrace("plan", first, second, "--workers", "2", "--json").json
+    plan = here("plan", first, second, "--workers", "2", "--json").json
     assert plan["batches"] == [[first], [second]]
     assert plan["critical_path"] == [first, second]
     assert plan["makespan_seconds"] == plan["critical_path_seconds"] == 180.0
 
-    why = headrace("explain", second, "--json").json
+    why = here("explain", second, "--json").json
     assert [other["task_id"] for other in why["blocked_by"]] == [first]
     assert set(why["components"]) == {"base", "criticality", "urgency", "blocking", "source"}
 
-    changed = headrace("update", second, "--base-priority", "9", "--clear", "deadline", "--json")
+    changed = here("update", second, "--base-priority", "9", "--clear", "deadline", "--json")
     assert (changed.json["base_priority"], changed.json["deadline"]) == (9, None)
 
-    third = headrace("enqueue", "Third", "--json").json["task_id"]
-    waiting = headrace("add-prerequisites", third, second, "--json").json
+    third = here("enqueue", "Third", "--json").json["task_id"]
+    waiting = here("add-prerequisites", third, second, "--json").json
     assert (waiting["status"], waiting["prerequisites"]) == ("blocked", [second])
 
-    assert headrace("pause", "builder", "--json").json == {"agent_type": "builder", "paused": True}
-    assert headrace("status", "--json").json["paused"] == ["builder"]
-    assert headrace("resume", "builder", "--json").json["paused"] is False
+    assert here("pause", "builder", "--json").json == {"agent_type": "builder", "paused": True}
+    assert here("status", "--json").json["paused"] == ["builder"]
+    assert here("resume", "builder", "--json").json["paused"] is False
 
-    gone = headrace("cancel", second, "--json").json
+    gone = here("cancel", second, "--json").json
     assert (gone["cancelled_task_id"], gone["cascaded_task_ids"]) == (second, [third])
     assert gone["total_cancelled"] == 2
-    back = headrace("retry", second, "--cascade", "--json").json
+    back = here("retry", second, "--cascade", "--json").json
     assert back["reopened_task_ids"] == [second, third]
 
-    checked = headrace("doctor", "--json").json
+    checked = here("doctor", "--json").json
     assert checked["problems"] == 0
     assert all(set(f) == {"severity", "what", "advice"} for f in checked["findings"])
 
