@@ -9,14 +9,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from scheduler.cli.displays import (
+from scheduler.cli.progress import Tally
+from scheduler.cli.run_texts import (
     duration,
     failure_line,
     opening_lines,
     print_summary,
     progress_line,
 )
-from scheduler.cli.progress import Tally
 from scheduler.cli.runner import Event
 from scheduler.cli.summary import Opening, Summary
 from scheduler.cli.text import safe

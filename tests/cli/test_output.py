@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from scheduler.cli import output
-from scheduler.cli.displays import duration
 from scheduler.cli.jobs import Job
 from scheduler.cli.progress import Tally
+from scheduler.cli.run_texts import duration
 from scheduler.cli.runner import Event
 from scheduler.cli.summary import Chronicle
 from scheduler.cli.text import safe, safe_lines
