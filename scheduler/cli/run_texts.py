@@ -22,7 +22,8 @@ def opening_lines(opening: Opening) -> list[str]:
     """What is about to run, where it is kept, and what was done before."""
     kept = "nothing is kept" if opening.database == ":memory:" else opening.durability
     lines = [
-        f"{safe(opening.workflow)}: {opening.tasks:,} tasks, {opening.workers} workers, "
+        f"{safe(opening.workflow)}: {_counted(opening.tasks, 'task')}, "
+        f"{_counted(opening.workers, 'worker')}, "
         f"database {safe(opening.database)} ({kept})"
     ]
     if opening.resumed:
@@ -32,6 +33,10 @@ def opening_lines(opening: Opening) -> list[str]:
         for lane in opening.paused
     ]
     return lines
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def failure_line(event: Event) -> str:
@@ -84,7 +89,8 @@ def print_summary(summary: Summary) -> None:
         counts.append(f"{summary.cancelled:,} cancelled")
     if summary.left:
         counts.append(f"{summary.left:,} left")
-    facts = {f"{summary.tasks:,} tasks": ", ".join(counts), "wall time": duration(summary.seconds)}
+    tasks = _counted(summary.tasks, "task")
+    facts = {tasks: ", ".join(counts), "wall time": duration(summary.seconds)}
     if summary.makespan_seconds:
         facts["wall time"] += f", {summary.tasks_per_second:.1f} tasks/s"
         if summary.lower_bound_seconds is not None:
