@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import scheduler
 from scheduler import Scheduler, SchedulerError, TaskSpec
+from scheduler.cli.main import headrace
 from scheduler.domain import errors
 from scheduler.domain.spec import TaskFields
 
@@ -71,6 +73,13 @@ def test_every_error_is_public_and_has_a_code_of_its_own() -> None:
     for kind in kinds:
         assert getattr(scheduler, kind.__name__) is kind
         assert kind.__name__ in (errors.__doc__ or "")
+
+
+def test_every_command_is_documented() -> None:
+    """In docs/cli.md."""
+    page = (ROOT / "docs" / "cli.md").read_text()
+    for command in headrace.list_commands(click.Context(headrace)):
+        assert re.search(rf"\b{command}\b", page), command
 
 
 @pytest.mark.process
