@@ -36,21 +36,21 @@ class NaiveGraph:
         merged |= {n: True for n in requires if n in self.tasks}
         return self.edges | {number: merged}
 
-    def cascade(self, failed: Iterable[int]) -> set[int]:
-        """What falls with these, without them."""
-        roots = set(failed)
-        dead = set(roots)
+    def cascade(self, ends: Mapping[int, bool]) -> set[int]:
+        """What falls with those that did not succeed, without any of `ends`."""
+        dead = {number for number, succeeded in ends.items() if not succeeded}
         while more := {
             number
             for number, edges in self.edges.items()
-            if number not in dead and any(strict and n in dead for n, strict in edges.items())
+            if number not in dead | ends.keys()
+            and any(strict and n in dead for n, strict in edges.items())
         }:
             dead |= more
-        return dead - roots
+        return dead - ends.keys()
 
     def settle(self, ends: Mapping[int, bool]) -> tuple[set[int], set[int]]:
         """Released and fallen numbers."""
-        fallen = self.cascade(n for n, succeeded in ends.items() if not succeeded) - ends.keys()
+        fallen = self.cascade(ends)
         gone = fallen | ends.keys()
         waited = {number for number, edges in self.edges.items() if edges}
         for number in gone:
