@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from scheduler.cli.workflow_file import InvalidWorkflow, read_entries, unknown_name
+from scheduler.cli.workflow_file import read_entries, unknown_name, wrong
 from scheduler.cli.workflow_task import At, WorkflowTask, task_from
 from scheduler.domain.encoding import name as check_name
 from scheduler.domain.errors import DependencyCycle
@@ -26,7 +26,7 @@ class Workflow(msgspec.Struct, frozen=True):
 def read_workflow(path: Path, name: str | None = None) -> Workflow:
     """Read and check a workflow file; `name` overrides the file's own.
 
-    Raises InvalidWorkflow, and DependencyCycle with the path of refs.
+    Raises InvalidRequest, and DependencyCycle with the path of refs.
     """
     own_name, entries = read_entries(path)
     with At(path.name):
@@ -35,9 +35,9 @@ def read_workflow(path: Path, name: str | None = None) -> Workflow:
     for entry in entries:
         task = task_from(entry)
         if task.ref in tasks:
-            raise InvalidWorkflow(
+            raise wrong(
+                entry.place,
                 f"the ref is taken already, at {tasks[task.ref].place}",
-                place=entry.place,
                 field="ref",
                 received=task.ref,
                 allowed="a ref that no other task has",

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from scheduler.cli.workflow_file import Entry, InvalidWorkflow, unknown_name
+from scheduler.cli.workflow_file import Entry, unknown_name, wrong
 from scheduler.domain.encoding import name as check_name
 from scheduler.domain.encoding import number_in, text
 from scheduler.domain.errors import InvalidRequest
@@ -68,10 +68,10 @@ class At:
         pass
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, InvalidRequest) and not isinstance(error, InvalidWorkflow):
-            raise InvalidWorkflow(
+        if isinstance(error, InvalidRequest):
+            raise wrong(
+                self._place,
                 error.message,
-                place=self._place,
                 field=error.field,
                 received=error.received,
                 allowed=error.allowed,

@@ -61,7 +61,7 @@ def test_only_run_and_enqueue_make_a_database(
         (["list", "--status", "odd"], 2, "invalid_request"),
         (["plan", "{task}", "--group", "g"], 2, "invalid_request"),
         (["plan", "a.toml", "b.toml"], 2, "invalid_request"),
-        (["plan", "none.toml"], 2, "invalid_workflow"),
+        (["plan", "none.toml"], 2, "invalid_request"),
         (["enqueue", "x", "--deadline", "soon"], 2, "usage"),
         (["list", "--odd"], 2, "usage"),
         (["odd"], 2, "usage"),
@@ -132,7 +132,7 @@ def _errors(root: type[errors.SchedulerError]) -> Iterator[type[errors.Scheduler
 @pytest.mark.parametrize(
     ("code", "kinds"),
     [
-        (2, {"invalid_request", "invalid_task", "too_large", "invalid_workflow"}),
+        (2, {"invalid_request", "invalid_task", "too_large"}),
         (2, {"dependency_cycle"}),
         (3, {"unknown_task", "unknown_prerequisite"}),
         (4, {"prerequisite_failed", "key_conflict", "illegal_transition", "already_finished"}),
