@@ -105,7 +105,8 @@ def next_change(facts: Facts, estimate: float, now: float) -> float:
     if facts.due == inf or slack <= SLACK_FLOOR:
         return inf
     next_slack = max(SLACK_FLOOR, min(slack / ONE_POINT, SLACK_CEILING))
-    return facts.due - estimate - next_slack
+    moment = facts.due - estimate - next_slack
+    return moment if moment > now else inf  # so close to the floor that rounding ate the rest
 
 
 def sort_key(points: float, ready_at: float, weights: Weights) -> float:
