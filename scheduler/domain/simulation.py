@@ -78,5 +78,5 @@ class _Line:
         key = sort_key(points, self._ready[node], self._weights)
         heappush(self._best, (key, node.number, node))
         change = next_change(facts, node.estimate, now)
-        if now < change < inf:
+        if change < inf:
             heappush(self._changes, (change, node.number, node))
