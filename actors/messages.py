@@ -382,6 +382,8 @@ WriterMessage = Write | Prune | Checkpoint
 class To(Enum):
     """The mailboxes."""
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and routing hashes a lot
+
     INGEST = "ingest"
     RESOLVER = "resolver"
     PRIORITIZER = "prioritizer"
