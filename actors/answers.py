@@ -9,7 +9,7 @@ from actors import messages as m
 from actors import refusals
 from actors.lookups import look_up
 from actors.messages import Post
-from actors.patience import Item, Pending, reply_of, take_back
+from actors.patience import Item, Pending, refuse, take_back
 from actors.reading import Reading
 from actors.records import Records
 from actors.watching import Watching
@@ -18,6 +18,17 @@ from scheduler.domain.errors import SchedulerError
 from scheduler.domain.task import FINISHED
 
 NOTHING = Batch()
+READS = (
+    c.Get
+    | c.GetDetails
+    | c.ListTasks
+    | c.GetQueueStatus
+    | c.Wait
+    | c.ReadChanges
+    | c.Explain
+    | m.Explaining
+    | m.FindGroup
+)
 
 
 class Answers:
@@ -28,6 +39,7 @@ class Answers:
         self._store = store
         self._unsaved = unsaved
         self._watching = Watching()
+        self._closing = False
 
     def saved(
         self, batch: Batch, waiting: Sequence[Pending], newer: Batch, now: float
@@ -38,7 +50,7 @@ class Answers:
         for pending in waiting:
             posts += self._serve(pending.what, reading, now)
         if batch.sequences:
-            self._notify(batch, reading)
+            self._notify(batch, reading, now)
         return posts
 
     def _reading(self, newer: Batch) -> Reading:
@@ -61,7 +73,7 @@ class Answers:
 
     def as_far_as_saved(self, what: Item, now: float) -> list[Post] | None:
         """While the store cannot be written: what a reader may hear all the same."""
-        if isinstance(what, c.Get | c.GetDetails | c.ListTasks | c.GetQueueStatus):
+        if isinstance(what, READS):
             return self._serve(what, self._reading(NOTHING), now)
         return None
 
@@ -69,8 +81,7 @@ class Answers:
         try:
             return self._answer(what, reading, now)
         except SchedulerError as error:
-            reply_of(what).refuse(error)
-            return [take_back(what)] if isinstance(what, m.Granted) else []
+            return refuse(what, error)
 
     def _answer(self, what: Item, reading: Reading, now: float) -> list[Post]:
         match what:
@@ -83,6 +94,9 @@ class Answers:
                 what.reply.answer([reading.outcome(outcome) for outcome in what.outcomes])
             case c.Flush():
                 what.reply.answer(None)
+            case m.Closing():
+                for watcher in self._watching.take_all():
+                    self._answer_ended(watcher, reading)
             case m.NotHeld(number, wish, reply):
                 reply.refuse(refusals.not_held(reading.task(number), number, wish))
             case c.Wait():
@@ -100,32 +114,28 @@ class Answers:
     def _wait(self, wait: c.Wait, reading: Reading, now: float) -> None:
         tasks = [reading.existing(number) for number in wait.numbers]
         unfinished = [task.number for task in tasks if not task.status.finished]
-        if unfinished and wait.seconds > 0:
+        if unfinished and wait.seconds > 0 and not self._closing:
             self._watching.wait(wait, unfinished, now)
         else:
             wait.reply.answer(tasks)
 
     def _read_changes(self, reader: c.ReadChanges, reading: Reading, now: float) -> None:
-        since = reading.sequence if reader.since is None else reader.since
+        since = _since(reader)
         changes = reading.changes(since, reader.limit)
-        if changes or reader.seconds <= 0:
+        if changes or reader.seconds <= 0 or self._closing:
             reader.reply.answer((changes, changes[-1].sequence if changes else since))
         else:
-            self._watching.read(reader, since, now)
+            self._watching.read(reader, now)
 
-    def _notify(self, batch: Batch, reading: Reading) -> None:
+    def _notify(self, batch: Batch, reading: Reading, now: float) -> None:
         """Serve those who waited for what this batch changed."""
         watching = self._watching
         if watching.waits:
             rows = (*batch.moved.values(), *batch.inserted.values(), *batch.rewritten.values())
             for wait in watching.finished(t.number for t in rows if t.status in FINISHED):
                 self._answer_ended(wait, reading)
-        for reader, since in watching.take_readers():
-            try:
-                changes = reading.changes(since, reader.limit)
-                reader.reply.answer((changes, changes[-1].sequence if changes else since))
-            except SchedulerError as error:
-                reader.reply.refuse(error)
+        for reader in watching.take_readers():
+            self._serve(reader, reading, now)
 
     def due(self) -> float:
         """When the first of them has waited long enough."""
@@ -136,18 +146,22 @@ class Answers:
         for watcher in self._watching.take_ended(now):
             self._answer_ended(watcher, self._reading(newer))
 
-    def close(self, newer: Batch) -> None:
-        """Serve everyone who waits with what there is."""
-        for watcher in self._watching.take_all():
-            self._answer_ended(watcher, self._reading(newer))
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        self._closing = True
 
     def _answer_ended(self, watcher: c.Wait | c.ReadChanges, reading: Reading) -> None:
+        """Whoever waited in vain gets what there is."""
         if isinstance(watcher, c.ReadChanges):
-            since = reading.sequence if watcher.since is None else watcher.since
-            watcher.reply.answer(([], since))
+            watcher.reply.answer(([], _since(watcher)))
             return
         try:
             found = reading.tasks(watcher.numbers)
             watcher.reply.answer([found[n] for n in watcher.numbers if n in found])
         except SchedulerError as error:
             watcher.reply.refuse(error)
+
+
+def _since(reader: c.ReadChanges) -> int:
+    assert reader.since is not None  # set when the persister took the question in
+    return reader.since

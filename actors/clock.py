@@ -30,8 +30,11 @@ class Clock:
         if now < self._last:
             self._behind += expected - now
             now = expected
-        elif now > expected + JUMP:
-            self._jumped = True
+        elif now > expected:
+            made_good = min(self._behind, now - expected)  # the wall clock was set right again
+            self._behind -= made_good
+            now -= made_good
+            self._jumped = self._jumped or now > expected + JUMP
         self._last, self._last_monotonic = now, monotonic
         return now
 

@@ -29,9 +29,13 @@ class Dependencies:
             return task
         return replace(task, estimated_duration=self.durations.estimate(task.agent_type))
 
+    def has_room(self, more: int) -> bool:
+        """Whether so many more tasks may be unfinished."""
+        return len(self.graph) + more <= self._max_unfinished
+
     def check_room(self, more: int) -> None:
         """Refuse to let the graph grow over its bound."""
-        if len(self.graph) + more > self._max_unfinished:
+        if not self.has_room(more):
             raise Overloaded(
                 f"{len(self.graph):,} tasks are unfinished",
                 retry_after=60.0,

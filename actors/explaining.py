@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from datetime import datetime
 from math import inf
 
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from actors import messages as m
 from actors.holdings import Holdings
 from actors.messages import Post, To
 from scheduler.domain import priority
-from scheduler.domain.task import Status, Task, moment, optional_moment
+from scheduler.domain.task import EARLIEST, LATEST, Status, Task, moment
 from scheduler.domain.views import Explanation
 
 
@@ -32,10 +33,14 @@ def explain(
         components=priority.components(facts, task.estimated_duration, now),
         aging=0.0 if task.ready_s is None else priority.aging(task.ready_s, now, weights),
         rank_seconds=facts.rank,
-        effective_deadline=optional_moment(None if facts.due == inf else facts.due),
+        effective_deadline=_effective(facts.due),
         ahead=ahead,
     )
     return [(To.PERSISTER, replace(message, draft=draft))]
+
+
+def _effective(due: float) -> datetime | None:
+    return None if due == inf else moment(min(max(due, EARLIEST), LATEST))
 
 
 def _reason(task: Task, ahead: int | None, paused: bool, blockers: int) -> str:
@@ -52,5 +57,6 @@ def _reason(task: Task, ahead: int | None, paused: bool, blockers: int) -> str:
         case _ if paused:
             return "ready, but its agent_type is paused: resume it"
         case _:
-            others = f"{ahead} task{'s' * (ahead != 1)} of its agent_type ahead of it"
-            return f"ready: waits for a worker, {others}"
+            if ahead is None:
+                return "ready, but held back while a change to it is under way"
+            return f"ready: waits for a worker, {ahead} of its agent_type ahead of it"

@@ -8,7 +8,7 @@ which to score them again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 
 from msgspec.structs import replace
@@ -20,6 +20,7 @@ from scheduler.domain.priority import Facts, Weights
 from scheduler.domain.ready_queue import ReadyQueue
 from scheduler.domain.task import Status, Task
 
+FEW = 1_000  # outdated timers are kept as long as they are not more
 TIMERS_A_TURN = 1_000
 RESCORED_A_TURN = 500
 BULK = 64  # from so many tasks on, one sort is cheaper than single insertions
@@ -57,18 +58,26 @@ class Holdings:
             self.queue.add(task.agent_type, number, self._key(task))
             self.fresh.add(task.agent_type)
             self._watch_deadline(task, facts, now)
-        elif status is Status.RUNNING:
-            assert task.lease_expires_s is not None
-            heappush(self._timers, (task.lease_expires_s, number))
         else:
-            assert task.not_before_s is not None
-            heappush(self._timers, (task.not_before_s, number))
+            self._set_timer(task)
 
     def score_and_hold(self, task: Task, facts: Facts, now: float) -> Task:
         """The task with its priority as of now, held."""
         scored = self.score(Entry(task, facts), now)
         self.hold(scored, facts, now)
         return scored
+
+    def _set_timer(self, task: Task) -> None:
+        if len(self._timers) > FEW + 2 * len(self.tasks):  # mostly of tasks that have left
+            self._timers = [
+                (moment, number)
+                for number, held in self.tasks.items()
+                if (moment := _moment_of(held)) is not None and number != task.number
+            ]
+            heapify(self._timers)
+        moment = _moment_of(task)
+        assert moment is not None
+        heappush(self._timers, (moment, task.number))
 
     def hold_many(self, tasks: Sequence[Task], entries: Sequence[Entry], now: float) -> None:
         """The same for several scored tasks at once."""
@@ -112,7 +121,7 @@ class Holdings:
         assert task.lease_expires_s is not None
         assert old.lease_expires_s is not None
         if task.lease_expires_s < old.lease_expires_s:
-            heappush(self._timers, (task.lease_expires_s, task.number))
+            self._set_timer(task)
 
     def _key(self, task: Task) -> float:
         assert task.ready_s is not None

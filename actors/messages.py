@@ -122,6 +122,13 @@ class LookedUp(commands.Message, frozen=True):
     statuses: Statuses
 
 
+class LookUpFailed(commands.Message, frozen=True):
+    """To the resolver: the facts cannot be had; refuse the command and give back what it holds."""
+
+    command: NeedsFacts
+    error: SchedulerError
+
+
 class FindFallen(commands.Message, frozen=True):
     """To the persister: the task of a retry, what fell with it, and what all these depend on."""
 
@@ -313,10 +320,14 @@ class WriteFailed(commands.Message, frozen=True):
     error: StoreUnavailable
 
 
-class Tidied(commands.Message, frozen=True):
-    """To the persister: the store is free again; after a Prune, with what it did."""
+class Checkpointed(commands.Message, frozen=True):
+    """To the persister: the store is free again."""
 
-    pruned: Pruned | None = None
+
+class PruneEnded(commands.Message, frozen=True):
+    """To the persister: the store is free again. What was pruned; None if that failed."""
+
+    pruned: Pruned | None
 
 
 Answer = Value | Granted | Finished
@@ -337,6 +348,7 @@ IngestMessage = commands.Command | KeysFound | KeysSettled
 ResolverMessage = (
     Admit
     | LookedUp
+    | LookUpFailed
     | Settled
     | commands.Cancel
     | commands.Update
@@ -374,9 +386,18 @@ PrioritizerMessage = (
     | OnTheRoad
 )
 PersisterMessage = (
-    Changed | Touched | commands.Flush | Question | Written | WriteFailed | Tidied | Closing
+    Changed
+    | Touched
+    | commands.Flush
+    | Question
+    | Written
+    | WriteFailed
+    | Checkpointed
+    | PruneEnded
+    | Closing
 )
 WriterMessage = Write | Prune | Checkpoint
+Report = Written | WriteFailed | Checkpointed | PruneEnded
 
 
 class To(Enum):

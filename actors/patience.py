@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from actors import commands as c
 from actors import messages as m
 from actors.messages import Post, To
-from actors.reply import Reply
-from scheduler.domain.errors import StoreUnavailable
+from scheduler.domain.errors import SchedulerError, StoreUnavailable
 
 PATIENCE = 10.0  # seconds
 
 
-Item = m.Answer | m.Question | c.Flush
+Item = m.Answer | m.Question | c.Flush | m.Closing
 
 
 class Pending(msgspec.Struct, frozen=True, eq=False):
@@ -27,26 +25,43 @@ class Pending(msgspec.Struct, frozen=True, eq=False):
 
 
 def give_up(
-    waiting: Sequence[Pending], error: StoreUnavailable, now: float
+    waiting: Sequence[Pending], reason: str, now: float
 ) -> tuple[list[Pending], list[Post]]:
-    """Refuse what has waited too long; returns what waits on.
+    """Refuse what has waited too long for a store that fails; returns what waits on.
 
-    The changes themselves stay, and are saved when the store heals: hence "unknown". Claims
-    are taken back. Look-ups between actors wait on, for they carry tasks that somebody holds.
+    Changes stay, and are saved when the store heals: their outcome is unknown. Claims are taken
+    back. Questions and look-ups are dropped together with the commands that asked.
     """
     patient: list[Pending] = []
     posts: list[Post] = []
     for pending in waiting:
-        if now - pending.since < PATIENCE:
+        if now < pending.since + PATIENCE:
             patient.append(pending)
-            continue
-        what = pending.what
-        reply_of(what).refuse(_unavailable(error, what))
-        if isinstance(what, m.Granted):
-            posts.append(take_back(what))
-        elif isinstance(what, m.FindKeys | m.LookUp | m.FindFallen | m.FindGroup):
-            patient.append(Pending(what, now))
+        else:
+            posts += refuse(pending.what, _unavailable(reason, pending.what))
     return patient, posts
+
+
+def refuse(what: Item, error: SchedulerError) -> list[Post]:
+    """Answer with an error, and give back what the item carried."""
+    match what:
+        case m.FindKeys(keys, enqueue):
+            enqueue.reply.refuse(error)
+            return [(To.INGEST, m.KeysSettled(keys))]
+        case m.LookUp(command=command):
+            return [(To.RESOLVER, m.LookUpFailed(command, error))]
+        case m.FindFallen(retry):
+            retry.reply.refuse(error)
+        case m.FindGroup(plan):
+            plan.reply.refuse(error)
+        case m.Granted():
+            what.reply.refuse(error)
+            return [take_back(what)]
+        case m.Closing():
+            pass
+        case _:
+            what.reply.refuse(error)
+    return []
 
 
 def take_back(granted: m.Granted) -> Post:
@@ -55,30 +70,10 @@ def take_back(granted: m.Granted) -> Post:
     return (To.PRIORITIZER, m.TakeBack(claims))
 
 
-def reply_of(what: Item) -> Reply[Any]:
-    """Where the answer goes in the end."""
-    match what:
-        case m.FindKeys(enqueue=enqueue):
-            return enqueue.reply
-        case m.FindFallen(retry=retry):
-            return retry.reply
-        case m.FindGroup(plan=plan):
-            return plan.reply
-        case m.LookUp(command=m.Admit(answers=[answer])):  # one that needs a look-up goes alone
-            return answer.reply
-        case m.LookUp(command=c.AddPrerequisites(reply=tasks)):
-            return tasks
-        case m.LookUp(command=c.MakePlan(reply=made)):
-            return made
-        case _:
-            return what.reply  # type: ignore[union-attr]  # a LookUp has one of three commands
-
-
-def _unavailable(error: StoreUnavailable, what: object) -> StoreUnavailable:
+def _unavailable(reason: str, what: Item) -> StoreUnavailable:
     changed = isinstance(what, m.Value | m.Finished | c.Flush)
     return StoreUnavailable(
-        f"the store has not answered for {PATIENCE:g} s: {error.message}",
+        f"the store has not answered for {PATIENCE:g} s: {reason}",
         outcome="unknown" if changed else "refused",
-        hint="Repeat the call with the same key, or look the task up, once the store is mended. "
-        + (error.hint or ""),
+        hint="Mend the disk; then look the task up, or repeat the call with the same key.",
     )

@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Literal
 
+from msgspec.structs import replace
+
 from actors import commands as c
 from actors import messages as m
 from actors.answers import Answers
 from actors.gate import Gate
 from actors.messages import Post, To
-from actors.patience import Pending, give_up
+from actors.patience import PATIENCE, Pending, give_up
 from actors.records import Records
 from persistence.store import Batch, Loaded, Store
 from scheduler.domain.errors import StoreUnavailable
@@ -32,6 +34,7 @@ RETRY_FIRST, RETRY_CAP = 0.1, 2.0  # seconds between attempts to write to a fail
 CHECKPOINT_PAGES = 2_000
 LOOK_AT_LOG_EVERY = 16  # commits: a look costs 9 us
 PRUNE_FIRST, PRUNE_EVERY = 60.0, 3_600.0  # seconds after the start, and from then on
+RETRY_TAKES = 5.0  # seconds from the look-up of a retry to its record, at the most
 SMOOTHING = 0.2
 
 
@@ -90,11 +93,14 @@ class Persister:
                 return self._written(message, now)
             case m.WriteFailed():
                 return self._write_failed(message, now)
-            case m.Tidied(pruned):
+            case m.Checkpointed():
                 self._store_is_busy = False
+                return []
+            case m.PruneEnded(pruned):
+                self._store_is_busy = False
+                self._pruned_up_to = 0 if pruned is None else pruned.last
+                self._prune_at = now if self._pruned_up_to else now + PRUNE_EVERY
                 if pruned is not None:
-                    self._pruned_up_to = pruned.last
-                    self._prune_at = now if pruned.last else now + PRUNE_EVERY
                     self.records.forget(pruned.removed, pruned.sequence)
                 return []
             case c.Flush():
@@ -102,13 +108,19 @@ class Persister:
                 self._waiting.append(Pending(message, now))
                 return []
             case m.Closing():
-                self._answers.close(self._unsaved)
+                self._answers.close()
+                self._waiting.append(Pending(message, now))
+                self._write_soon(now)
                 return []
             case _:
                 return self._asked(message, now)
 
     def _asked(self, question: m.Question, now: float) -> list[Post]:
         """A question is answered from what was recorded up to now, once that is saved."""
+        if isinstance(question, c.ReadChanges) and question.since is None:
+            question = replace(question, since=self.records.sequence)
+        if isinstance(question, m.FindFallen):
+            self._prune_at = max(self._prune_at, now + RETRY_TAKES)  # what it finds must stay
         if not self._eager and (posts := self._answers.from_memory(question, now)) is not None:
             return posts
         if (
@@ -135,7 +147,7 @@ class Persister:
             unsaved.paused.update(message.paused)
             self.records.set_paused(message.paused)
         if message.new or message.moved or message.rewritten:
-            unsaved.sequence, unsaved.counts = self.records.sequence, self.records.counts
+            unsaved.counts = self.records.counts  # as of the commit, see _save
         posts: list[Post] = [(To.INGEST, m.KeysSettled(message.keys))] if message.keys else []
         return posts + self._promise(message.answers, now)
 
@@ -163,20 +175,24 @@ class Persister:
     # ------------------------------------------------------------- saving
 
     def due(self) -> float:
+        waiting_since = min(
+            (waiting[0].since for waiting in (self._waiting_in_flight, self._waiting) if waiting),
+            default=inf,
+        )
+        patience_ends = waiting_since + PATIENCE
         if self._store_is_busy:
-            return inf  # the writer will report
-        return min(self._write_at, self._prune_at, self._answers.due())
+            return patience_ends  # or the writer reports before
+        return min(self._write_at, self._prune_at, self._answers.due(), patience_ends)
 
     def after(self, now: float) -> list[Post]:
         posts: list[Post] = []
         if not self._store_is_busy:
             self._answers.take_ended(self._unsaved, now)
-        if self._down_since is not None:
-            posts += self._give_up_waiting(now)
+        posts += self._give_up_waiting(now)
         if not self._store_is_busy and self._write_at <= now:
             posts += self._save(now)
         if not self._store_is_busy and self._prune_at <= now:
-            posts += self._tidy(m.Prune(now - self._retention, self._pruned_up_to))
+            posts += self._prune(now)
         self._gate.level(self.unsaved, store_is_down=self._down_since is not None)
         return posts
 
@@ -192,7 +208,7 @@ class Persister:
         self._waiting_in_flight, self._waiting = self._waiting, []
         self._write_at = inf
         if batch.counts is not None:
-            batch.counts = dict(self.records.counts)
+            batch.counts, batch.sequence = dict(self.records.counts), self.records.sequence
         if len(batch) > INLINE_ROWS or self._commit_cost > INLINE_COMMIT:
             self._store_is_busy = True
             return [(To.WRITER, m.Write(batch))]
@@ -219,14 +235,23 @@ class Persister:
             self._commit_cost += SMOOTHING * (message.seconds - self._commit_cost)
         waiting, self._waiting_in_flight = self._waiting_in_flight, []
         posts: list[Post] = []
+        if message.batch.sequence is not None:
+            self.records.saved_sequence = message.batch.sequence
         if self._down_since is not None:
-            self._down_since, self._retry_delay = None, RETRY_FIRST
+            self._down_since, self._retry_delay, self._error = None, RETRY_FIRST, None
             posts.append((To.PRIORITIZER, m.StoreUp()))
         posts += self._answers.saved(message.batch, waiting, self._unsaved, now)
         self._commits += 1
         if self._commits % LOOK_AT_LOG_EVERY == 0 and self._store.wal_pages() > CHECKPOINT_PAGES:
             posts += self._tidy(m.Checkpoint())
         return posts
+
+    def _prune(self, now: float) -> list[Post]:
+        """A step of pruning, unless a task that is to be pruned may have been re-opened."""
+        if self._unsaved:
+            self._prune_at = now + RETRY_TAKES
+            return []
+        return self._tidy(m.Prune(now - self._retention, self._pruned_up_to))
 
     def _tidy(self, message: m.Prune | m.Checkpoint) -> list[Post]:
         self._store_is_busy = True
@@ -251,7 +276,8 @@ class Persister:
         return [(To.PRIORITIZER, m.StoreDown())]
 
     def _give_up_waiting(self, now: float) -> list[Post]:
-        """Whoever has waited long for a failing store hears that the outcome is unknown."""
-        assert self._error is not None
-        self._waiting, posts = give_up(self._waiting, self._error, now)
-        return posts
+        """Whoever has waited long for a store that fails, or hangs, hears so."""
+        reason = "a commit takes long" if self._error is None else self._error.message
+        self._waiting_in_flight, posts = give_up(self._waiting_in_flight, reason, now)
+        self._waiting, more = give_up(self._waiting, reason, now)
+        return posts + more

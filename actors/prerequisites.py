@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 
 from actors import messages as m
+from actors import refusals
 from actors.messages import Post, Statuses, To
 from scheduler.domain import ids
-from scheduler.domain.errors import PrerequisiteFailed, UnknownPrerequisite, UnknownTask
+from scheduler.domain.errors import UnknownPrerequisite, UnknownTask
 from scheduler.domain.task import Status, Task
 
 Known = Mapping[int, Status | None]  # None: no such task
@@ -67,10 +68,4 @@ def check_one(number: int, open_: Container[int], known: Known, *, must_succeed:
             hint="Look the id up with list, or enqueue the prerequisite first.",
         )
     if must_succeed and status in (Status.FAILED, Status.CANCELLED):
-        raise PrerequisiteFailed(
-            f"prerequisite {ids.encode(number)} is {status}",
-            field=field,
-            received=ids.encode(number),
-            allowed="prerequisites that can still succeed",
-            hint="Retry it first, or put it into run_after if any end will do.",
-        )
+        raise refusals.dead_prerequisite(number, status, field)

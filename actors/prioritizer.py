@@ -85,7 +85,8 @@ class Prioritizer:
             case m.Resolved():
                 return self._resolved(message, now)
             case c.ClaimReady():
-                return self.leasing.claim(message, now)
+                due = self._time_passes(now) if self.due() <= now else []
+                return due + self.leasing.claim(message, now)
             case c.Complete():
                 return self.leasing.complete(message, now)
             case m.FactsChanged(facts):
@@ -109,7 +110,7 @@ class Prioritizer:
             case c.SetPaused():
                 return self._set_paused(message)
             case m.Returned(entry):
-                self.holdings.hold(entry.task, entry.facts, now)
+                self.holdings.touch(self.holdings.score_and_hold(entry.task, entry.facts, now))
                 return []
             case m.Recovered():
                 return self._recovered(message, now)
@@ -120,8 +121,11 @@ class Prioritizer:
             case m.StoreDown():
                 self._store_is_down = True
                 return []
-            case m.StoreUp() | m.ClockJumped():
-                self._store_is_down = self._store_is_down and isinstance(message, m.ClockJumped)
+            case m.StoreUp():
+                self._store_is_down = False
+                self.leasing.give_grace(now)
+                return []
+            case m.ClockJumped():
                 self.leasing.give_grace(now)
                 return []
             case m.Closing():

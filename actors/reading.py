@@ -15,7 +15,7 @@ from actors.records import Records
 from persistence.store import Batch, Store
 from scheduler.domain import ids, lifecycle
 from scheduler.domain.encoding import JSON_BYTES
-from scheduler.domain.errors import SchedulerError, SequenceTooOld
+from scheduler.domain.errors import InvalidRequest, SchedulerError, SequenceTooOld
 from scheduler.domain.task import Task
 from scheduler.domain.views import (
     Change,
@@ -103,7 +103,7 @@ class Reading:
             max_depth=records.max_depth,
             paused=tuple(sorted(records.paused)),
             unsaved=self._unsaved(),
-            sequence=records.sequence,
+            sequence=records.saved_sequence,
             database=self._store.location,
         )
 
@@ -161,6 +161,15 @@ class Reading:
 
     def changes(self, since: int, limit: int) -> list[Change]:
         """Saved changes after `since`; 0 reads from the oldest on record."""
+        newest = self._records.sequence
+        if since > newest:
+            raise InvalidRequest(
+                "this sequence has not been reached",
+                field="since",
+                received=since,
+                allowed=f"0 to {newest}",
+                hint="Go on from a sequence that changes or queue_status returned.",
+            )
         pruned = self._records.pruned_sequence
         if 0 < since < pruned:
             raise SequenceTooOld(
@@ -168,14 +177,9 @@ class Reading:
                 field="since",
                 received=since,
                 allowed=f"0, or {pruned} and more",
-                hint="Read the tasks anew with list, then go on from queue_status().sequence.",
+                hint="Take queue_status().sequence, then list the tasks, then go on from it.",
             )
         return self._store.changes(since, limit)
-
-    @property
-    def sequence(self) -> int:
-        """The newest change."""
-        return self._records.sequence
 
 
 def _related(
@@ -196,10 +200,11 @@ def _results_of(task: Task, results: dict[int, str], room: int) -> tuple[dict[st
         encoded = results.get(number)
         if encoded is None:
             continue
-        if len(encoded) > room:
+        size = len(encoded) if encoded.isascii() else len(encoded.encode())
+        if size > room:
             truncated = True
             continue
-        room -= len(encoded)
+        room -= size
         left[ids.encode(number)] = json.loads(encoded)
     return left, room, truncated
 

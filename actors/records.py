@@ -21,7 +21,8 @@ class Records:
         self.tasks: dict[int, Task] = {}
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self.paused: set[str] = set()
-        self.sequence = 0
+        self.sequence = 0  # of the newest change recorded
+        self.saved_sequence = 0  # of the newest one saved
         self.pruned_sequence = 0
         self._depths: Counter[int] = Counter()
         self._priorities = 0.0
@@ -31,7 +32,7 @@ class Records:
         self.tasks = {task.number: task for task in loaded.tasks}
         self.counts |= loaded.counts
         self.paused = set(loaded.paused)
-        self.sequence = loaded.sequence
+        self.sequence = self.saved_sequence = loaded.sequence
         self.pruned_sequence = loaded.pruned_sequence
         self._depths = Counter(task.dependency_depth for task in loaded.tasks)
         self._priorities = sum(task.priority for task in loaded.tasks)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from scheduler.domain import ids
-from scheduler.domain.errors import AlreadyFinished, LeaseLost, SchedulerError, UnknownTask
+from scheduler.domain.errors import (
+    AlreadyFinished,
+    LeaseLost,
+    PrerequisiteFailed,
+    SchedulerError,
+    UnknownTask,
+)
 from scheduler.domain.lifecycle import illegal
 from scheduler.domain.task import Status, Task
 
@@ -55,3 +61,16 @@ def not_held(task: Task | None, number: int, wish: str | None) -> SchedulerError
     if task.status.finished:
         return already_finished(task, wish or "be finished again")
     return illegal(task, wish or "be finished")
+
+
+def dead_prerequisite(
+    number: int, status: Status | None, field: str = "prerequisites"
+) -> PrerequisiteFailed:
+    """A prerequisite that must succeed has failed or was cancelled."""
+    return PrerequisiteFailed(
+        f"prerequisite {ids.encode(number)} is {status}",
+        field=field,
+        received=ids.encode(number),
+        allowed="prerequisites that can still succeed",
+        hint="Retry it first, or put it into run_after if any end will do.",
+    )

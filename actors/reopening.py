@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
+from graphlib import TopologicalSorter
+
+from msgspec.structs import replace
 
 from actors import commands as c
 from actors import messages as m
-from actors import prerequisites, refusals
+from actors import refusals
 from actors.dependencies import Dependencies
 from actors.messages import Entry, Post, To
 from persistence.store import Loaded
 from scheduler.domain import ids, lifecycle
 from scheduler.domain.durations import Durations
-from scheduler.domain.errors import IllegalTransition, PrerequisiteFailed
+from scheduler.domain.errors import IllegalTransition
 from scheduler.domain.task import Status, Task
 
 DEAD = (Status.FAILED, Status.CANCELLED)
@@ -51,35 +54,44 @@ def reopen(dependencies: Dependencies, message: m.FallenFound, now: float) -> li
 
 
 def _reopenable(dependencies: Dependencies, message: m.FallenFound) -> dict[int, Task]:
+    """The re-opened tasks by number, prerequisites first."""
     command = message.retry
-    root = next(task for task in message.tasks if task.number == command.number)
+    found = {task.number: task for task in message.tasks}
+    root = found.pop(command.number)
     reopened = {root.number: lifecycle.reopen(root)}  # refuses one that completed
-    prerequisites.check(root, dependencies.graph, message.statuses)
-    waiting = [task for task in message.tasks if command.cascade and task is not root]
-    while waiting:
-        known = {n: s for n, s in message.statuses.items() if n not in reopened}
-        left: list[Task] = []
-        for task in waiting:
-            if task.number in dependencies.graph:
-                continue
-            try:
-                prerequisites.check(task, dependencies.graph, known)
-            except PrerequisiteFailed:
-                left.append(task)  # so far: its prerequisite may be re-opened in this round
-            else:
-                reopened[task.number] = lifecycle.reopen(task)
-                known.pop(task.number, None)
-        if len(left) == len(waiting):
-            break  # something else holds these down as well
-        waiting = left
+    dead = {number for number, status in message.statuses.items() if status in DEAD}
+    obstacle = _obstacle(root, dependencies, dead)
+    if obstacle is not None:
+        raise refusals.dead_prerequisite(obstacle, message.statuses[obstacle])
+    dead.discard(root.number)
+    for number in _prerequisites_first(found) if command.cascade else ():
+        task = found[number]
+        if number in dependencies.graph or _obstacle(task, dependencies, dead) is not None:
+            continue  # open already, or something else holds it down as well
+        reopened[number] = lifecycle.reopen(task)
+        dead.discard(number)
     return reopened
+
+
+def _prerequisites_first(tasks: Mapping[int, Task]) -> Iterator[int]:
+    within = {
+        number: [other for other in task.requires + task.follows if other in tasks]
+        for number, task in tasks.items()
+    }
+    return iter(tuple(TopologicalSorter(within).static_order()))
+
+
+def _obstacle(task: Task, dependencies: Dependencies, dead: Container[int]) -> int | None:
+    """A prerequisite that cannot succeed any more; one that was pruned had been met."""
+    graph = dependencies.graph
+    return next((n for n in task.requires if n in dead and n not in graph), None)
 
 
 def recover(dependencies: Dependencies, message: m.Recover, now: float) -> list[Post]:
     """Take in what the store held, and derive anew what the status of each task must be."""
     loaded = message.loaded
     dependencies.durations = Durations(loaded.durations)
-    dependencies.graph.admit(loaded.tasks)
+    dependencies.graph.admit([_as_it_waits(task) for task in loaded.tasks])
     tasks = {task.number: task for task in loaded.tasks}
     ended = _fall(dependencies, tasks, loaded, now)
     handed: list[Entry] = []
@@ -99,12 +111,17 @@ def recover(dependencies: Dependencies, message: m.Recover, now: float) -> list[
     return [(To.PRIORITIZER, recovered)]
 
 
-def _derive(dependencies: Dependencies, task: Task, now: float) -> Task:
-    if task.status is Status.RUNNING:
+def _as_it_waits(task: Task) -> Task:
+    """What was met stays met, also when a task that had only to end was re-opened since."""
+    if task.status is Status.BLOCKED or not (task.requires or task.follows):
         return task
-    if dependencies.graph.open_prerequisites(task.number):
-        return lifecycle.block(task)
-    return lifecycle.open_at(task, now) if task.status is Status.BLOCKED else task
+    return replace(task, requires=(), follows=())
+
+
+def _derive(dependencies: Dependencies, task: Task, now: float) -> Task:
+    if task.status is not Status.BLOCKED or dependencies.graph.open_prerequisites(task.number):
+        return task
+    return lifecycle.open_at(task, now)
 
 
 def _fall(
@@ -114,7 +131,7 @@ def _fall(
     ended: list[Task] = []
     for number, task in list(tasks.items()):
         root = _dead_prerequisite(task, loaded.outside)
-        if root is None or number not in tasks or task.status is Status.RUNNING:
+        if root is None or number not in tasks or task.status is not Status.BLOCKED:
             continue
         reason = f"prerequisite {ids.encode(root)} {loaded.outside[root]}"
         fallen = dependencies.graph.settle(number, succeeded=False).fallen

@@ -19,16 +19,13 @@ T = TypeVar("T")
 class Reply(Generic[T]):
     """One answer, given once. Making one and answering it needs no event loop."""
 
-    __slots__ = ("_outcome", "_task", "abandoned")
+    __slots__ = ("_outcome", "_task", "abandoned", "answered")
 
     def __init__(self) -> None:
         self._outcome: outcome.Maybe[T] | None = None
         self._task: trio.lowlevel.Task | None = None
         self.abandoned = False  # the waiting task was cancelled
-
-    @property
-    def answered(self) -> bool:
-        return self._outcome is not None
+        self.answered = False
 
     def answer(self, value: T) -> bool:
         """Give the value; False if nobody will receive it."""
@@ -39,21 +36,25 @@ class Reply(Generic[T]):
         return self._settle(outcome.Error(error))
 
     def _settle(self, result: outcome.Maybe[T]) -> bool:
-        if self.abandoned or self._outcome is not None:
+        if self.abandoned or self.answered:
             return False
+        self.answered = True
         self._outcome = result
         if self._task is not None:
             trio.lowlevel.reschedule(self._task)
         return True
 
     async def wait(self) -> T:
-        """The value, or the error. There is no checkpoint between its delivery and the return."""
-        if self._outcome is None:
+        """The value, or the error; to be called once.
+
+        There is no checkpoint between the delivery of the answer and the return.
+        """
+        if not self.answered:
             self._task = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._abandon)
-        result = cast("outcome.Maybe[T]", self._outcome)
-        self._outcome = result if isinstance(result, outcome.Value) else None
-        return result.unwrap()
+            self._task = None
+        result, self._outcome = self._outcome, None  # an error must not hold itself alive
+        return cast("outcome.Maybe[T]", result).unwrap()
 
     def _abandon(self, _: object) -> trio.lowlevel.Abort:
         self.abandoned = True

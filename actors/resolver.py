@@ -67,6 +67,8 @@ class Resolver:
                 return self._settled(message, now)
             case m.LookedUp():
                 return self._looked_up(message, now)
+            case m.LookUpFailed(command, error):
+                return self._refuse(command, error)
             case c.Cancel():
                 return self._cancel(message, now)
             case c.Update():
@@ -129,6 +131,8 @@ class Resolver:
             return [prerequisites.look_up(missing, statuses, command)]
         for task in tasks if statuses else ():
             prerequisites.check(task, self.dependencies.graph, statuses)
+        if len(command.answers) > 1 and not self.dependencies.has_room(len(tasks)):
+            return self._admit_one_by_one(command, now)
         self.dependencies.check_room(len(tasks))
         tasks = [self.dependencies.estimated(task) for task in tasks]
         self.dependencies.graph.admit(tasks)
@@ -137,6 +141,15 @@ class Resolver:
             handed=handed, kept=kept, nature="new", keys=command.keys, answers=command.answers
         )
         return [(To.PRIORITIZER, resolved)]
+
+    def _admit_one_by_one(self, command: m.Admit, now: float) -> list[Post]:
+        """Not all the commands that travel together have room: let in as many as have."""
+        posts: list[Post] = []
+        tasks = iter(command.tasks)
+        for answer in command.answers:
+            own = [next(tasks) for _ in answer.numbers]
+            posts += self.handle(m.Admit(own, [answer]), now)
+        return posts
 
     # ------------------------------------------------------------- tasks end
 

@@ -86,6 +86,7 @@ class System:
         self._asleep_until = dict.fromkeys(To, inf)
         self._asked: set[Reply[Any]] = set()
         self._stopped = False
+        self.failure: BaseException | None = None  # what ended the actors, if they did not close
 
     # ------------------------------------------------------------- for clients
 
@@ -122,6 +123,9 @@ class System:
                     nursery.start_soon(self._run_actor, to, actor)
                 await self._recover()
                 task_status.started()
+        except Exception as error:
+            self.failure = alone(error)
+            raise
         finally:
             self._stopped = True
             self.gate.close()
@@ -149,6 +153,11 @@ class System:
                 continue  # the caller decides how long to go on
             if not self._asked:
                 break
+
+    @property
+    def sequence(self) -> int:
+        """The number of the newest change, saved or not."""
+        return self._persister.records.sequence
 
     @property
     def unsaved(self) -> int:
@@ -230,5 +239,12 @@ class System:
     def _now(self) -> float:
         now = self._clock.now()
         if self._clock.jumped():
-            self._prioritizer.handle(m.ClockJumped(), now)
+            self._prioritizer.handle(m.ClockJumped(), now)  # it has nothing to say to that
         return now
+
+
+def alone(error: BaseException) -> BaseException:
+    """The one error inside groups of one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

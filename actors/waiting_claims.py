@@ -22,6 +22,7 @@ class WaitingClaims:
         self._lanes: dict[str | None, deque[int]] = {}
         self._ends: list[tuple[float, int]] = []  # heap
         self._serial = 0
+        self._added = 0  # entries in the lanes since they were looked through
         self._look_through_at = FEW
 
     def __len__(self) -> int:
@@ -29,7 +30,8 @@ class WaitingClaims:
 
     def add(self, claim: ClaimReady, until: float) -> None:
         """Let a claim wait until that moment."""
-        if len(self._claims) >= self._look_through_at:
+        self._added += len(claim.agent_types or (None,))
+        if self._added >= self._look_through_at:
             self._forget_gone()
         self._serial += 1
         self._claims[self._serial] = claim
@@ -44,8 +46,13 @@ class WaitingClaims:
         self._ends = [end for end in self._ends if end[1] in kept]
         heapify(self._ends)
         for lane, serials in list(self._lanes.items()):
-            self._lanes[lane] = deque(serial for serial in serials if serial in kept)
-        self._look_through_at = max(FEW, 2 * len(kept))
+            left = deque(serial for serial in serials if serial in kept)
+            if left:
+                self._lanes[lane] = left
+            else:
+                del self._lanes[lane]
+        self._added = sum(map(len, self._lanes.values()))
+        self._look_through_at = max(FEW, 2 * self._added)
 
     def oldest(self, lanes: Iterable[str]) -> tuple[int, ClaimReady] | None:
         """The claim that has waited longest for one of these lanes."""

@@ -17,7 +17,7 @@ class Watching:
         self._open: dict[int, Wait | ReadChanges] = {}
         self._lacking: dict[int, set[int]] = {}  # by wait: numbers that have not finished
         self._wanted: dict[int, set[int]] = {}  # by number: waits
-        self._readers: dict[int, int] = {}  # by reader: since which sequence
+        self._readers: set[int] = set()
         self._ends: list[tuple[float, int]] = []  # heap
         self._serial = 0
         self._look_through_at = FEW
@@ -43,9 +43,9 @@ class Watching:
         for number in self._lacking[serial]:
             self._wanted.setdefault(number, set()).add(serial)
 
-    def read(self, reader: ReadChanges, since: int, now: float) -> None:
-        """Let a client wait for a change after `since`."""
-        self._readers[self._add(reader, now)] = since
+    def read(self, reader: ReadChanges, now: float) -> None:
+        """Let a client wait for a change."""
+        self._readers.add(self._add(reader, now))
 
     def finished(self, numbers: Iterable[int]) -> list[Wait]:
         """These tasks have finished: the waits that lack nothing any more, removed."""
@@ -60,14 +60,10 @@ class Watching:
                     complete.append(watcher)
         return complete
 
-    def take_readers(self) -> list[tuple[ReadChanges, int]]:
-        """Something has changed: all readers with their `since`, removed."""
-        taken: list[tuple[ReadChanges, int]] = []
-        for serial, since in list(self._readers.items()):
-            reader = self._remove(serial)
-            assert isinstance(reader, ReadChanges)
-            taken.append((reader, since))
-        return taken
+    def take_readers(self) -> list[ReadChanges]:
+        """Something has changed: all readers, removed."""
+        taken = [self._remove(serial) for serial in list(self._readers)]
+        return [reader for reader in taken if isinstance(reader, ReadChanges)]
 
     def due(self) -> float:
         """When the first of them has waited long enough; inf if none waits."""
@@ -100,5 +96,5 @@ class Watching:
                 waits.discard(serial)
                 if not waits:
                     del self._wanted[number]
-        self._readers.pop(serial, None)
+        self._readers.discard(serial)
         return self._open.pop(serial)

@@ -38,15 +38,16 @@ class Writer:
         self._timer = timer
         self._first_number_at = first_number_at
 
-    async def work(self, job: m.WriterMessage) -> m.Written | m.WriteFailed | m.Tidied:
+    async def work(self, job: m.WriterMessage) -> m.Report:
         """Do one job; the report to the persister."""
         match job:
             case m.Write(batch):
                 return await self._write(batch)
             case m.Checkpoint():
-                return await self._tidy(self._store.checkpoint, lambda _: m.Tidied())
+                await self._tidy(self._store.checkpoint)
+                return m.Checkpointed()
             case m.Prune():
-                return await self._tidy(lambda: self._prune(job), m.Tidied)
+                return m.PruneEnded(await self._tidy(lambda: self._prune(job)))
 
     async def _write(self, batch: Batch) -> m.Written | m.WriteFailed:
         try:
@@ -63,11 +64,11 @@ class Writer:
         self._store.commit()
         return self._timer() - before
 
-    async def _tidy(self, work: Callable[[], T], report: Callable[[T], m.Tidied]) -> m.Tidied:
+    async def _tidy(self, work: Callable[[], T]) -> T | None:
         try:
-            return report(await in_thread(work))
+            return await in_thread(work)
         except StoreUnavailable:
-            return m.Tidied()  # tidying can wait; the next commit will meet the trouble again
+            return None  # tidying can wait; the next commit will meet the trouble again
 
     def _prune(self, job: m.Prune) -> Pruned:
         created_before = self._first_number_at(job.finished_before)

@@ -81,12 +81,12 @@ class Pipeline:
                 waiting += actor.handle(message, now)
                 waiting += actor.after(now)
 
-    def _write(self, job: m.WriterMessage) -> m.Written | m.Tidied:
+    def _write(self, job: m.WriterMessage) -> m.Report:
         """Do the writer's job on the spot."""
         assert self._store is not None
         if not isinstance(job, m.Write):
             self._store.checkpoint()
-            return m.Tidied()
+            return m.Checkpointed()
         for _ in self._store.write(job.batch):
             pass
         before = time.perf_counter()

@@ -62,7 +62,9 @@ class MemoryStore:
         for number, task in batch.touched.items():
             self._put(task, self._sequences[number])
         for attempt in batch.attempts:
-            self._attempts.setdefault(attempt.number, []).append(attempt)
+            known = self._attempts.setdefault(attempt.number, [])
+            if attempt not in known:  # it may come again after an unknown outcome
+                known.append(attempt)
         self._durations |= batch.durations
         for lane, stopped in batch.paused.items():
             (self._paused.add if stopped else self._paused.discard)(lane)

@@ -71,9 +71,18 @@ MOVE_TASK = f"UPDATE tasks SET {_STATE}, sequence = ? WHERE id = ?"
 TOUCH_TASK = f"UPDATE tasks SET {_STATE} WHERE id = ?"
 PUT_EDGE = "INSERT OR REPLACE INTO edges (task, prerequisite, must_succeed) VALUES (?, ?, ?)"
 DROP_EDGES = "DELETE FROM edges WHERE task = ?"
+# The same attempt may come again for the same reason.
 PUT_ATTEMPT = """
     INSERT INTO attempts (task, attempt, holder, started_s, ended_s, outcome, error)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+    SELECT * FROM (
+        SELECT ? AS task, ? AS attempt, ? AS holder, ? AS started_s, ? AS ended_s,
+            ? AS outcome, ? AS error
+    ) AS new
+    WHERE NOT EXISTS (
+        SELECT 1 FROM attempts AS a
+        WHERE a.task = new.task AND a.attempt = new.attempt AND a.holder = new.holder
+            AND a.started_s = new.started_s AND a.ended_s = new.ended_s
+            AND a.outcome = new.outcome AND a.error IS new.error)"""
 PUT_DURATION = """
     INSERT INTO lanes (agent_type, mean_seconds, count) VALUES (?, ?, ?)
     ON CONFLICT (agent_type) DO UPDATE SET
@@ -173,7 +182,7 @@ BLOCKED_BY_NOTHING = f"""
         WHERE e.task = t.id AND p.status IN ({_OPEN}))"""
 STARTED_TOO_EARLY = f"""
     SELECT t.id {_OPEN_EDGES} AND t.status <> 'blocked'
-        AND (p.status IN ({_OPEN}) OR (e.must_succeed AND p.status IN ('failed', 'cancelled')))"""
+        AND e.must_succeed AND p.status <> 'completed'"""
 HELD_BY_NOBODY = f"""
     SELECT t.id FROM {_OPEN_TASKS} AND t.status = 'running'
         AND (t.holder IS NULL OR t.token IS NULL OR t.lease_expires_s IS NULL)"""

@@ -10,9 +10,9 @@ from scheduler.domain import encoding, ids
 from scheduler.domain.errors import InvalidRequest, InvalidTask, SchedulerError
 from scheduler.domain.spec import (
     DESCRIPTION_BYTES,
-    SUMMARY_LENGTH,
     TEN_YEARS,
     TaskSpec,
+    check_summary,
     number_of,
     seconds,
     spec_from,
@@ -70,6 +70,27 @@ def tasks(field: str, given: Iterable[Any]) -> tuple[int, ...]:
             hint=f"Write {field}=[...], also for one.",
         )
     return tuple(dict.fromkeys(number_of(task, field) for task in given))
+
+
+def alone(field: str, other: object) -> None:
+    """Refuse an argument beside another that it excludes."""
+    if other is not None:
+        raise InvalidRequest(
+            f"{field} and a list of tasks", field=field, allowed="one of the two, or neither"
+        )
+
+
+def pairs(field: str, given: Iterable[Any]) -> tuple[tuple[Any, Any], ...]:
+    """Pairs of a claim and a result."""
+    items = tuple(given)
+    if not all(isinstance(item, tuple | list) and len(item) == 2 for item in items):
+        raise InvalidRequest(
+            f"{field} holds something that is no pair",
+            field=field,
+            allowed="pairs (claim, result)",
+            hint="Write [(claim, result), ...].",
+        )
+    return tuple((item[0], item[1]) for item in items)
 
 
 def claim(given: object) -> tuple[int, str]:
@@ -143,6 +164,11 @@ def _text(most_bytes: int) -> Callable[[str, Any], Any]:
     return check
 
 
+def _summary(_: str, value: Any) -> Any:
+    check_summary(value)
+    return value
+
+
 def _name(field: str, value: Any) -> Any:
     name(field, value)
     return value
@@ -151,7 +177,7 @@ def _name(field: str, value: Any) -> Any:
 # field of a caller -> column of Task, and the check that returns the column's value
 CHANGEABLE: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "description": ("description", _text(DESCRIPTION_BYTES)),
-    "summary": ("summary", _text(SUMMARY_LENGTH)),
+    "summary": ("summary", _summary),
     "agent_type": ("agent_type", _name),
     "base_priority": ("base_priority", _number(0, 10, is_whole=True)),
     "deadline": ("deadline_s", seconds),

@@ -7,6 +7,8 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from math import inf
+from typing import get_args
 
 import trio
 
@@ -19,7 +21,8 @@ from actors.system import System
 from actors.writer import Writer
 from persistence.store import Store
 from scheduler.domain import ids
-from scheduler.domain.errors import StoreUnavailable
+from scheduler.domain.encoding import number_in
+from scheduler.domain.errors import InvalidRequest, StoreUnavailable
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.handle import Scheduler
 
@@ -55,6 +58,7 @@ async def open_scheduler(
     Leaving the block answers those who wait, saves everything and closes the file. Raises
     StoreLocked, StoreCorrupt, StoreNewer, StoreUnavailable.
     """
+    _check_options(durability, max_unsaved, max_unfinished, retention, admission_timeout)
     store = store or _open_store(os.fspath(path), durability)
     try:
         gate = Gate(max_unsaved, admission_timeout)
@@ -68,7 +72,7 @@ async def open_scheduler(
             gate,
             wall_clock,
         )
-        with _one_error_alone():
+        with _one_error_alone(system):
             async with trio.open_nursery() as nursery:
                 await nursery.start(system.run)
                 try:
@@ -78,6 +82,28 @@ async def open_scheduler(
                     nursery.cancel_scope.cancel()
     finally:
         store.close()
+
+
+def _check_options(
+    durability: str,
+    max_unsaved: int,
+    max_unfinished: int,
+    retention: float,
+    admission_timeout: float | None,
+) -> None:
+    levels = get_args(Durability)
+    if durability not in levels:
+        raise InvalidRequest(
+            "durability is unknown",
+            field="durability",
+            received=str(durability)[:80],
+            allowed=", ".join(levels),
+        )
+    number_in("max_unsaved", max_unsaved, 1, 1_000_000_000, whole=True)
+    number_in("max_unfinished", max_unfinished, 1, 1_000_000_000, whole=True)
+    number_in("retention", retention, 0, inf)
+    if admission_timeout is not None:
+        number_in("admission_timeout", admission_timeout, 0, inf)
 
 
 def _open_store(path: str, durability: Durability) -> Store:
@@ -102,14 +128,13 @@ async def _close(system: System) -> None:
 
 
 @contextmanager
-def _one_error_alone() -> Iterator[None]:
-    """Let a single error leave as itself, not as a group of one."""
+def _one_error_alone(system: System) -> Iterator[None]:
+    """Let what ended the actors, or else a single error, leave as itself and not in a group."""
     try:
         yield
     except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        if error is group:
+        if system.failure is not None:
+            raise system.failure from system.failure.__cause__
+        if len(group.exceptions) > 1:
             raise
-        raise error from error.__cause__
+        raise group.exceptions[0] from group.exceptions[0].__cause__

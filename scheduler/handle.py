@@ -18,6 +18,7 @@ from actors.system import System
 from persistence.store import Filter
 from scheduler import arguments as check
 from scheduler.domain import ids
+from scheduler.domain.errors import SchedulerClosed
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.spec import TaskFields, TaskSpec, checked_all, number_of
 from scheduler.domain.task import Task, moment
@@ -143,7 +144,8 @@ class Scheduler:
         """The work is done. `result` is JSON up to 256 KiB, handed to the dependents' claims.
 
         When this returns, the tasks that only waited for this one can be claimed. Repeated
-        with the same token, it answers as the first time. Raises LeaseLost, AlreadyFinished.
+        with the same token, it answers again, with the task alone. Raises LeaseLost,
+        AlreadyFinished.
         """
         return check.sole(await self._complete(((claim, result),)))
 
@@ -153,7 +155,7 @@ class Scheduler:
         Returns one outcome each, in order: an Ended, or the error (not raised) that `complete`
         would have raised.
         """
-        return await self._complete(tuple(completions))
+        return await self._complete(check.pairs("completions", completions))
 
     async def _complete(self, completions: tuple[tuple[ClaimOrToken, Any], ...]) -> ask.Outcomes:
         finishes = tuple(check.completion(claim, result) for claim, result in completions)
@@ -168,7 +170,7 @@ class Scheduler:
         check.text("error", error, 64 * 1024)
         number, token = check.claim(claim)
         finish = ask.Finish("fail", number, token, error=error)
-        return check.sole(await self._system.ask(ask.Fail(finish, retryable, Reply())))
+        return check.sole(await self._system.ask(ask.Fail(finish, bool(retryable), Reply())))
 
     async def release(self, claim: ClaimOrToken) -> Ended:
         """Give the task back undone: it keeps its place in the queue and loses no attempt."""
@@ -194,7 +196,7 @@ class Scheduler:
         """
         if reason is not None:
             check.text("reason", reason, 2_000)
-        return await self._system.ask(ask.Cancel(number_of(task), reason, dry_run, Reply()))
+        return await self._system.ask(ask.Cancel(number_of(task), reason, bool(dry_run), Reply()))
 
     async def retry(self, task: TaskOrId, *, cascade: bool = False) -> Tasks:
         """Re-open a failed or cancelled task with fresh attempts.
@@ -202,7 +204,7 @@ class Scheduler:
         With `cascade` also the tasks that fell with it. Returns what was re-opened, the task
         itself first. Raises UnknownTask, IllegalTransition, PrerequisiteFailed.
         """
-        return await self._system.ask(ask.Retry(number_of(task), cascade, Reply()))
+        return await self._system.ask(ask.Retry(number_of(task), bool(cascade), Reply()))
 
     async def update(self, task: TaskOrId, **fields: Any) -> Task:
         """Change fields of an unfinished task: description, summary, agent_type, base_priority,
@@ -262,6 +264,9 @@ class Scheduler:
         1..500. `cursor` is that of the page before, under the same filter.
         """
         check.whole("limit", limit, 1, 500)
+        for field, value in (("source", source), ("agent_type", agent_type), ("group", group)):
+            if value is not None:
+                check.name(field, value)
         where = Filter(check.statuses(status), source, agent_type, group)
         below = None if cursor is None else ids.decode(cursor, "cursor")
         return await self._system.ask(ask.ListTasks(where, below, limit, Reply()))
@@ -283,6 +288,9 @@ class Scheduler:
         among the given ones are left out. Raises UnknownTask.
         """
         numbers = None if tasks is None else check.tasks("tasks", tasks)
+        if group is not None:
+            check.name("group", group)
+            check.alone("group", tasks)
         if workers is not None:
             check.whole("workers", workers, 1, 1_000_000)
         return await self._system.ask(ask.MakePlan(numbers, group, workers, Reply()))
@@ -303,7 +311,7 @@ class Scheduler:
         return await self._system.ask(ask.Wait(numbers, seconds, Reply()))
 
     def changes(self, since: int | None = None) -> ChangeFeed:
-        """Every change after sequence `since` (None: from now on), for ever.
+        """Every change after sequence `since` (None: from now on), until the scheduler closes.
 
             async for change in scheduler.changes(since=last_seen):
                 ...
@@ -314,7 +322,7 @@ class Scheduler:
         """
         if since is not None:
             check.whole("since", since, 0, 2**63 - 1)
-        return ChangeFeed(self, since)
+        return ChangeFeed(self, self._system.sequence if since is None else since)
 
     async def read_changes(
         self, since: int | None, *, limit: int = FEED_STEP, wait: float = 0.0
@@ -326,6 +334,7 @@ class Scheduler:
         if since is not None:
             check.whole("since", since, 0, 2**63 - 1)
         check.whole("limit", limit, 1, FEED_STEP)
+        check.number("wait", wait, 0, inf)
         return await self._system.ask(ask.ReadChanges(since, limit, wait, Reply()))
 
     async def pause(self, agent_type: str) -> None:
@@ -349,7 +358,7 @@ class ChangeFeed:
     An object rather than a generator, because Trio cannot clean up a generator that is left.
     """
 
-    def __init__(self, scheduler: Scheduler, since: int | None) -> None:
+    def __init__(self, scheduler: Scheduler, since: int) -> None:
         self._scheduler = scheduler
         self._since = since
         self._read: deque[Change] = deque()
@@ -358,7 +367,10 @@ class ChangeFeed:
         return self
 
     async def __anext__(self) -> Change:
-        if not self._read:
-            changes, self._since = await self._scheduler.read_changes(self._since, wait=inf)
+        while not self._read:
+            try:
+                changes, self._since = await self._scheduler.read_changes(self._since, wait=inf)
+            except SchedulerClosed:
+                raise StopAsyncIteration from None
             self._read.extend(changes)
         return self._read.popleft()

@@ -60,7 +60,7 @@ def decode(text: object, field: str = "task_id") -> int:
     raise InvalidRequest(
         f"{field} is not a task id",
         field=field,
-        received=text,
+        received=text[:80] if isinstance(text, str) else type(text).__name__,
         allowed=f"{LENGTH} characters of {ALPHABET}",
         hint="Pass an id exactly as enqueue, list or get returned it.",
     )

@@ -19,7 +19,7 @@ from scheduler.domain import ids
 from scheduler.domain.encoding import encode_json, name, number_in, text
 from scheduler.domain.errors import InvalidTask, TooLarge
 from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.task import Task
+from scheduler.domain.task import EARLIEST, LATEST, Task
 
 DESCRIPTION_BYTES = 64 * 1024
 SUMMARY_LENGTH = 140
@@ -248,28 +248,32 @@ def checked(
         spec.group,
         None if spec.parent_id is None else number_of(spec.parent_id, "parent_id"),
         spec.max_attempts,
-        spec.timeout,
+        None if spec.timeout is None else float(spec.timeout),
     )
 
 
 def _summary(spec: TaskSpec) -> str:
-    summary = spec.summary
-    if summary is not None:
-        text("summary", summary, SUMMARY_LENGTH * 4)
-        if len(summary) > SUMMARY_LENGTH:
-            raise TooLarge(
-                f"summary has {len(summary)} characters",
-                field="summary",
-                received=len(summary),
-                allowed=f"up to {SUMMARY_LENGTH} characters",
-                hint="Shorten it; the description has room for the rest.",
-            )
-        return summary
+    if spec.summary is not None:
+        check_summary(spec.summary)
+        return spec.summary
     description = spec.description
     if len(description) <= SUMMARY_LENGTH and "\n" not in description:
         return description
     first = next((line for line in description.splitlines() if line.strip()), description)
     return first.strip()[:SUMMARY_LENGTH]
+
+
+def check_summary(summary: str) -> None:
+    """A text of up to 140 characters."""
+    text("summary", summary, SUMMARY_LENGTH * 4)
+    if len(summary) > SUMMARY_LENGTH:
+        raise TooLarge(
+            f"summary has {len(summary)} characters",
+            field="summary",
+            received=len(summary),
+            allowed=f"up to {SUMMARY_LENGTH} characters",
+            hint="Shorten it; the description has room for the rest.",
+        )
 
 
 def references(
@@ -333,7 +337,7 @@ def seconds(field: str, when: object) -> float | None:
     if when is None:
         return None
     if isinstance(when, datetime) and when.tzinfo is not None:
-        return when.timestamp()
+        return _in_reach(field, when)
     naive = isinstance(when, datetime)
     raise InvalidTask(
         f"{field} has no time zone" if naive else f"{field} is not a datetime",
@@ -341,4 +345,17 @@ def seconds(field: str, when: object) -> float | None:
         received=str(when)[:80],
         allowed="an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)",
         hint="Add tzinfo=UTC, or call .astimezone() for local time.",
+    )
+
+
+def _in_reach(field: str, when: datetime) -> float:
+    stamp = when.timestamp()
+    if EARLIEST <= stamp <= LATEST:
+        return stamp
+    raise InvalidTask(
+        f"{field} is out of range",
+        field=field,
+        received=str(when)[:80],
+        allowed="a moment in the years 1970 to 8999",
+        hint="Leave it out, if it is to mean never.",
     )

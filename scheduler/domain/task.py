@@ -179,6 +179,9 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     error: str | None = None
 
 
+EARLIEST, LATEST = 0.0, 221_845_392_000.0  # Unix seconds: the years 1970 to 8999
+
+
 def moment(seconds: float) -> datetime:
     """Unix seconds as an aware datetime in UTC."""
     return datetime.fromtimestamp(seconds, UTC)

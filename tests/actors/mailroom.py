@@ -74,7 +74,7 @@ class Mailroom:
 
     def _write(self, job: m.WriterMessage) -> None:
         if isinstance(job, m.Prune):
-            self.boxes[To.PERSISTER].append(m.Tidied())
+            self.boxes[To.PERSISTER].append(m.PruneEnded(None))
             return
         assert isinstance(job, m.Write)
         for _ in self.store.write(job.batch):

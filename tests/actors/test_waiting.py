@@ -66,7 +66,7 @@ def test_watchers_that_are_gone_do_not_pile_up() -> None:
         reader = ReadChanges(None, 1, float("inf"), Reply())
         wait.reply.abandoned = reader.reply.abandoned = True
         watching.wait(wait, [7], 0.0)
-        watching.read(reader, 0, 0.0)
+        watching.read(reader, 0.0)
     assert len(watching.take_all()) < 200
 
 
