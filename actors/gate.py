@@ -23,6 +23,10 @@ class Gate:
         self._open.set()
         self._closed = False
 
+    def over(self, unsaved: int) -> bool:
+        """Whether so many unsaved changes are too many."""
+        return unsaved > self._high
+
     @property
     def shut(self) -> bool:
         """Whether `passage` would wait."""
@@ -31,7 +35,7 @@ class Gate:
     def level(self, unsaved: int, *, store_is_down: bool = False) -> None:
         """Tell how many changes are unsaved now."""
         if self._open.is_set():
-            if unsaved > self._high or store_is_down:
+            if self.over(unsaved) or store_is_down:
                 self._open = trio.Event()
         elif unsaved <= self._high // 2 and not store_is_down:
             self._open.set()

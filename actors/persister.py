@@ -152,8 +152,8 @@ class Persister:
         return posts + self._promise(message.answers, now)
 
     def _promise(self, answers: Sequence[m.Answer], now: float) -> list[Post]:
-        """Answer when the change is saved or, in accepted mode, at once."""
-        if self._eager:
+        """Answer when the change is saved or, in accepted mode, at once while few are unsaved."""
+        if self._eager or self._gate.over(self.unsaved):
             self._write_soon(now)
             self._waiting += [Pending(answer, now) for answer in answers]
             return []

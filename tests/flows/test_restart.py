@@ -101,6 +101,18 @@ async def test_accepted_changes_are_written_behind(tmp_path: Path) -> None:
         assert (counts[Status.READY], counts[Status.COMPLETED]) == (40, 10)
 
 
+async def test_accepted_answers_wait_when_too_much_is_unsaved(tmp_path: Path) -> None:
+    """A crash can take `max_unsaved` acknowledged changes, and no more."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(
+        path, durability="accepted", max_unsaved=10, wall_clock=virtual_wall
+    ) as scheduler:
+        await scheduler.enqueue_many([TaskSpec(f"task {n}") for n in range(11)])
+        assert (await scheduler.queue_status()).unsaved == 0
+        await scheduler.enqueue_many([TaskSpec(f"task {n}") for n in range(10)])
+        assert (await scheduler.queue_status()).unsaved == 10
+
+
 async def test_what_was_retried_stays_open(tmp_path: Path) -> None:
     """Re-opened tasks and added edges are on record like any other change."""
     path = tmp_path / "tasks.db"
