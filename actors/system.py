@@ -31,6 +31,8 @@ from scheduler.domain.errors import SchedulerClosed, StoreUnavailable
 T = TypeVar("T")
 Mail = list[Any]
 
+BRIEF = 100  # tasks, about 2 ms
+
 
 class Asking(Protocol[T]):
     """A command, with the reply that its client waits for."""
@@ -171,7 +173,7 @@ class System:
         while True:
             messages = await self._next_mail(to, actor, inbox)
             now = self._now()
-            if to is To.INGEST and len(messages) == 1 and self._mail == 0:
+            if to is To.INGEST and self._mail == 0 and len(messages) == 1 and _brief(messages[0]):
                 self._run_directly(to, messages[0], now)
                 continue
             posts = [post for message in messages for post in actor.handle(message, now)]
@@ -241,6 +243,15 @@ class System:
         if self._clock.jumped():
             self._prioritizer.handle(m.ClockJumped(), now)  # it has nothing to say to that
         return now
+
+
+def _brief(message: Any) -> bool:
+    """Whether handling it from door to disk in one go leaves the loop to others soon."""
+    match message:
+        case c.Enqueue(requests=many) | c.Complete(finishes=many):
+            return len(many) <= BRIEF
+        case _:
+            return True
 
 
 def alone(error: BaseException) -> BaseException:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import trio
 
 from benchmarks import by_hand, throughput
-from benchmarks.lateness import Lateness, stalls, watched
+from benchmarks.lateness import Lateness, TimedStore, slices, stalls, watched
 from benchmarks.measuring import Figure, compare
 from benchmarks.workload import Scratch, Work, open_specs, run
 from persistence.sqlite import open_sqlite
@@ -54,9 +54,12 @@ def figures(files: Scratch) -> Iterator[Figure]:
         yield from _on_slow_disk(case, files, idle[0])
     for case in CASES:
         seen: list[Lateness] = []
+        timed: list[TimedStore] = []
         for _ in range(REPETITIONS):
-            run(watched(case.work, seen), files.new())
+            timed.append(TimedStore(open_sqlite(files.new())))
+            run(watched(case.work, seen), store=timed[-1])
         yield from stalls(f"disk, {case.name}", seen, idle[0])
+        yield from slices(case.name, timed)
 
 
 def _on_slow_disk(case: Case, files: Scratch, idle: Lateness) -> Iterator[Figure]:
