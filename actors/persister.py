@@ -197,6 +197,11 @@ class Persister:
         return posts
 
     @property
+    def trouble(self) -> str | None:
+        """What the store said when it last failed; None while all is well."""
+        return None if self._error is None else self._error.message
+
+    @property
     def unsaved(self) -> int:
         """How many changes are not saved yet."""
         return len(self._unsaved) + (0 if self._in_flight is None else len(self._in_flight))

@@ -59,8 +59,8 @@ def not_held(task: Task | None, number: int, wish: str | None) -> SchedulerError
     if wish is None and task.status not in (Status.COMPLETED, Status.FAILED):
         return lease_lost(task)
     if task.status.finished:
-        return already_finished(task, wish or "be finished again")
-    return illegal(task, wish or "be finished")
+        return already_finished(task, wish or "be worked on")
+    return illegal(task, wish or "be worked on")
 
 
 def dead_prerequisite(

@@ -162,6 +162,11 @@ class System:
         return self._persister.records.sequence
 
     @property
+    def trouble(self) -> str | None:
+        """Why changes cannot be saved now, if they cannot."""
+        return self._persister.trouble
+
+    @property
     def unsaved(self) -> int:
         """How many changes are not saved yet."""
         return self._persister.unsaved

@@ -121,7 +121,8 @@ async def _close(system: System) -> None:
         await system.close()
     if scope.cancelled_caught and system.unsaved:
         raise StoreUnavailable(
-            f"{system.unsaved} changes could not be saved within {CLOSING_TIME:g} s of closing",
+            f"{system.unsaved} changes could not be saved within {CLOSING_TIME:g} s of closing"
+            + ("" if system.trouble is None else f": {system.trouble}"),
             outcome="unknown",
             hint="Mend the disk, then look up what the last calls were to change.",
         )

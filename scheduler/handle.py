@@ -127,7 +127,8 @@ class Scheduler:
         """Say that the work goes on: the lease starts anew. Returns its new end.
 
         `progress` is 0..1, `note` up to 2,000 bytes, `lease` (1..86,400 s) changes its length.
-        Raises LeaseLost when the task is no longer yours: stop working on it.
+        Raises LeaseLost when the task is no longer yours, AlreadyFinished when it has been
+        completed or has failed: stop working on it.
         """
         number, token = check.claim(claim)
         if progress is not None:
