@@ -55,7 +55,7 @@ class Dependencies:
             facts = graph.facts(number)
             if task.status is not Status.BLOCKED:
                 handed.append(Entry(task, facts))
-            elif graph.open_prerequisites(number):
+            elif not graph.is_open(number):
                 held = replace(task, dependency_depth=graph.depth(number))
                 self.held[number] = held
                 kept.append(Entry(held, facts))

@@ -119,7 +119,7 @@ def _as_it_waits(task: Task) -> Task:
 
 
 def _derive(dependencies: Dependencies, task: Task, now: float) -> Task:
-    if task.status is not Status.BLOCKED or dependencies.graph.open_prerequisites(task.number):
+    if task.status is not Status.BLOCKED or not dependencies.graph.is_open(task.number):
         return task
     return lifecycle.open_at(task, now)
 
@@ -128,9 +128,10 @@ def _fall(
     dependencies: Dependencies, tasks: dict[int, Task], loaded: Loaded, now: float
 ) -> list[Task]:
     """Cancel the tasks whose prerequisite is dead on record, and what depends on them."""
+    dead = {number for number, status in loaded.outside.items() if status in DEAD}
     ended: list[Task] = []
-    for number, task in list(tasks.items()):
-        root = _dead_prerequisite(task, loaded.outside)
+    for number, task in list(tasks.items()) if dead else ():
+        root = next((other for other in task.requires if other in dead), None)
         if root is None or number not in tasks or task.status is not Status.BLOCKED:
             continue
         reason = f"prerequisite {ids.encode(root)} {loaded.outside[root]}"
@@ -139,7 +140,3 @@ def _fall(
             lifecycle.cancel(tasks.pop(gone), now, reason, root) for gone in (number, *fallen)
         ]
     return ended
-
-
-def _dead_prerequisite(task: Task, outside: Mapping[int, Status]) -> int | None:
-    return next((number for number in task.requires if outside.get(number) in DEAD), None)
