@@ -1,4 +1,4 @@
-"""What the predecessor promised, in its own absolute terms. They say little of another machine."""
+"""What must hold on any machine, in absolute terms."""
 
 from __future__ import annotations
 
