@@ -15,7 +15,7 @@ from actors.reply import Reply
 from persistence.store import Filter
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.lifecycle import Verb
-from scheduler.domain.spec import Request
+from scheduler.domain.request import Request
 from scheduler.domain.task import Task
 from scheduler.domain.views import (
     Cancellation,

@@ -14,7 +14,7 @@ from actors.messages import Post, To
 from scheduler.domain.admission import make_task, request_hash
 from scheduler.domain.errors import KeyConflict
 from scheduler.domain.ids import IdMaker
-from scheduler.domain.spec import Request
+from scheduler.domain.request import Request
 from scheduler.domain.task import Task
 
 FREE_AT_ONCE = 1_000  # tasks of several commands that travel in one message

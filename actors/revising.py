@@ -16,7 +16,7 @@ from actors.messages import Entry, Post, Statuses, To
 from actors.reply import Reply
 from scheduler.domain import lifecycle
 from scheduler.domain.errors import DependencyCycle, TooLarge
-from scheduler.domain.spec import PREREQUISITES
+from scheduler.domain.request import PREREQUISITES
 from scheduler.domain.task import Status, Task
 
 MOST_HOPS = 4  # a command goes back and forth at most so often before nobody holds its task

@@ -16,7 +16,7 @@ from benchmarks.pipeline import Pipeline
 from benchmarks.workload import Scratch, spec
 from scheduler.domain.admission import make_task
 from scheduler.domain.priority import Facts
-from scheduler.domain.spec import checked
+from scheduler.domain.request import checked
 
 FEW, MANY = 1_000, 1_000_000
 CLAIMS = 1_000  # for one value of the 99th percentile

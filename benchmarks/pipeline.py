@@ -25,7 +25,7 @@ from actors.system import Actor, Asking
 from persistence.store import Store
 from scheduler import TaskSpec
 from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.spec import checked_all
+from scheduler.domain.request import checked_all
 
 T = TypeVar("T")
 

@@ -8,16 +8,8 @@ from typing import Any
 from actors.commands import Finish, Outcomes
 from scheduler.domain import encoding, ids
 from scheduler.domain.errors import InvalidRequest, InvalidTask, SchedulerError
-from scheduler.domain.spec import (
-    DESCRIPTION_BYTES,
-    TEN_YEARS,
-    TaskSpec,
-    check_summary,
-    number_of,
-    seconds,
-    spec_from,
-    unknown_field,
-)
+from scheduler.domain.request import DESCRIPTION_BYTES, TEN_YEARS, check_summary, number_of, seconds
+from scheduler.domain.spec import TaskSpec, spec_from, unknown_field
 from scheduler.domain.task import PENDING, Status
 from scheduler.domain.views import Claim, Ended
 

@@ -20,7 +20,8 @@ from scheduler import arguments as check
 from scheduler.domain import ids
 from scheduler.domain.errors import SchedulerClosed
 from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.spec import TaskFields, TaskSpec, checked_all, number_of
+from scheduler.domain.request import checked_all, number_of
+from scheduler.domain.spec import TaskFields, TaskSpec
 from scheduler.domain.task import Task, moment
 from scheduler.domain.views import (
     Cancellation,

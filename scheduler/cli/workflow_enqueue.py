@@ -12,7 +12,8 @@ from hashlib import blake2b
 
 from scheduler.cli.workflow import Workflow
 from scheduler.cli.workflow_task import WorkflowTask
-from scheduler.domain.spec import BATCH_EDGES, BATCH_TASKS, TaskSpec
+from scheduler.domain.request import BATCH_EDGES, BATCH_TASKS
+from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import Task
 from scheduler.handle import Scheduler
 

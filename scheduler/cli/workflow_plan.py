@@ -13,7 +13,8 @@ from scheduler.domain.durations import DEFAULT
 from scheduler.domain.graph import Graph
 from scheduler.domain.plan import execution_plan
 from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.spec import TaskSpec, checked
+from scheduler.domain.request import checked
+from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import Task
 from scheduler.domain.views import Plan
 

@@ -17,7 +17,8 @@ from scheduler.cli.workflow_file import Entry, unknown_name, wrong
 from scheduler.domain.encoding import name as check_name
 from scheduler.domain.encoding import number_in, text
 from scheduler.domain.errors import InvalidRequest
-from scheduler.domain.spec import PREREQUISITES, TEN_YEARS, TaskSpec, checked
+from scheduler.domain.request import PREREQUISITES, TEN_YEARS, checked
+from scheduler.domain.spec import TaskSpec
 
 REF_LENGTH = 150
 REFERENCES = ("prerequisites", "run_after")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from scheduler.domain.durations import UNKNOWN
-from scheduler.domain.spec import Edges, Request
+from scheduler.domain.request import Edges, Request
 from scheduler.domain.task import Status, Task
 
 

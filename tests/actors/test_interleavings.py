@@ -12,7 +12,8 @@ from actors.messages import To
 from actors.reply import Reply
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.spec import TaskSpec, checked_all
+from scheduler.domain.request import checked_all
+from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import Task
 from scheduler.domain.views import Claim
 
