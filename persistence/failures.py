@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from errno import EDQUOT, ENOSPC
 from types import TracebackType
 from typing import NamedTuple
 
@@ -69,7 +70,8 @@ def unavailable(what: str, path: str, hint: str) -> StoreUnavailable:
 def system_error(error: OSError, path: str) -> StoreUnavailable:
     """The same for an error of the operating system."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return unavailable(f"the database cannot be opened ({reason})", path, _RIGHTS)
+    hint = "Free some space." if error.errno in (ENOSPC, EDQUOT) else _RIGHTS
+    return unavailable(f"the database cannot be opened ({reason})", path, hint)
 
 
 class Translating:

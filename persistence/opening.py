@@ -27,6 +27,8 @@ def prepare_file(path: str) -> None:
     folder = os.path.dirname(path)
     if os.path.isdir(path):
         raise unavailable("the path is a directory", path, "Name a file inside it.")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise unavailable("the path is no regular file", path, "Name a file on a disk.")
     if not os.path.isdir(folder):
         raise unavailable("the folder of the database does not exist", path, f"Make {folder}.")
     try:
@@ -67,7 +69,7 @@ def connect(path: str, durability: Durability, vfs: str | None) -> sqlite3.Conne
 
 
 def uri(path: str, **parameters: str) -> str:
-    return f"file:{quote(path)}?{urlencode(parameters)}"
+    return f"file:{quote(os.fsencode(path))}?{urlencode(parameters)}"
 
 
 def schema_version(connection: sqlite3.Connection, path: str) -> int:

@@ -26,8 +26,6 @@ from scheduler.domain.errors import InvalidRequest, StoreUnavailable
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.handle import Scheduler
 
-CLOSING_TIME = 30.0  # seconds for the last flush
-
 
 @asynccontextmanager
 async def open_scheduler(
@@ -40,6 +38,7 @@ async def open_scheduler(
     max_unfinished: int = 1_000_000,
     retention: float = 30 * 86_400.0,
     admission_timeout: float | None = None,
+    closing_time: float = 30.0,
     wall_clock: Callable[[], float] = time.time,
     random_bits: Callable[[int], int] = secrets.randbits,
     store: Store | None = None,
@@ -53,12 +52,16 @@ async def open_scheduler(
     death of the process), "accepted" (in memory, written behind by up to `max_unsaved`
     changes). `retention` is how many seconds finished tasks are kept. With `admission_timeout`
     a call that finds too much unsaved raises Overloaded after so many seconds; by default it
-    waits. `wall_clock` (Unix seconds), `random_bits` and `store` are for tests and simulations.
+    waits. `closing_time` is how many seconds the end of the block may take to save what is left,
+    if the disk fails. `wall_clock` (Unix seconds), `random_bits` and `store` are for tests and
+    simulations.
 
     Leaving the block answers those who wait, saves everything and closes the file. Raises
     StoreLocked, StoreCorrupt, StoreNewer, StoreUnavailable.
     """
-    _check_options(durability, max_unsaved, max_unfinished, retention, admission_timeout)
+    _check_options(
+        durability, max_unsaved, max_unfinished, retention, admission_timeout, closing_time
+    )
     store = store or _open_store(os.fspath(path), durability)
     try:
         gate = Gate(max_unsaved, admission_timeout)
@@ -78,7 +81,7 @@ async def open_scheduler(
                 try:
                     yield Scheduler(system, sources)
                 finally:
-                    await _close(system)
+                    await _close(system, closing_time)
                     nursery.cancel_scope.cancel()
     finally:
         store.close()
@@ -90,6 +93,7 @@ def _check_options(
     max_unfinished: int,
     retention: float,
     admission_timeout: float | None,
+    closing_time: float,
 ) -> None:
     levels = get_args(Durability)
     if durability not in levels:
@@ -102,6 +106,7 @@ def _check_options(
     number_in("max_unsaved", max_unsaved, 1, 1_000_000_000, whole=True)
     number_in("max_unfinished", max_unfinished, 1, 1_000_000_000, whole=True)
     number_in("retention", retention, 0, inf)
+    number_in("closing_time", closing_time, 0, inf)
     if admission_timeout is not None:
         number_in("admission_timeout", admission_timeout, 0, inf)
 
@@ -116,12 +121,12 @@ def _open_store(path: str, durability: Durability) -> Store:
     return open_sqlite(path, durability=durability)
 
 
-async def _close(system: System) -> None:
-    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSING_TIME) as scope:
+async def _close(system: System, closing_time: float) -> None:
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + closing_time) as scope:
         await system.close()
     if scope.cancelled_caught and system.unsaved:
         raise StoreUnavailable(
-            f"{system.unsaved} changes could not be saved within {CLOSING_TIME:g} s of closing"
+            f"{system.unsaved} changes could not be saved within {closing_time:g} s of closing"
             + ("" if system.trouble is None else f": {system.trouble}"),
             outcome="unknown",
             hint="Mend the disk, then look up what the last calls were to change.",

@@ -8,7 +8,7 @@ from scheduler.cli import exit_codes
 from scheduler.cli.options import as_json_option, database_option
 from scheduler.cli.output import print_json
 from scheduler.cli.session import must_exist
-from scheduler.cli.text import safe
+from scheduler.cli.text import safe, safe_lines
 
 
 @click.command("doctor")
@@ -37,7 +37,8 @@ def doctor_command(database: str, as_json: bool) -> None:
         print_json({"findings": facts, "problems": problems})
     else:
         for finding in findings:
-            click.echo(f"{finding.severity:<8} {safe(finding.what)}")
+            for number, line in enumerate(safe_lines(finding.what)):
+                click.echo(f"{'' if number else finding.severity:<8} {line}")
             if finding.advice:
                 click.echo(f"{'':<8} {safe(finding.advice)}")
     click.get_current_context().exit(exit_codes.NEGATIVE if problems else exit_codes.OK)

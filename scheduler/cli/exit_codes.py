@@ -10,6 +10,7 @@ INVALID = 2
 UNKNOWN = 3
 CONFLICT = 4
 STORE = 5
+NO_OUTPUT = 74  # EX_IOERR of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT
 BROKEN_PIPE = 141  # 128 + SIGPIPE: whoever read the output has gone
 
@@ -20,6 +21,7 @@ MEANINGS = {
     UNKNOWN: "no such task",
     CONFLICT: "the state of the task, or of its prerequisites, does not allow it",
     STORE: "the database cannot be used now, or is overloaded",
+    NO_OUTPUT: "the output cannot be written: no space is left",
     INTERRUPTED: "interrupted by Ctrl-C (other signals: 128 + their number)",
 }
 

@@ -7,6 +7,8 @@ printed with its code, the field at fault and a hint, and sets the exit code.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -80,11 +82,13 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code."""
     as_json = "--json" in arguments[: _end_of_options(arguments)]
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a real stream
+        if isinstance(stream, io.TextIOWrapper):  # None when whoever started us has closed it
+            stream.reconfigure(errors="backslashreplace")
     try:
         with headrace.make_context("headrace", arguments) as context:
             headrace.invoke(context)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BaseException as error:
         code = _answer(_first(error), as_json=as_json)
         if code is None:
@@ -113,10 +117,23 @@ def _answer(error: BaseException, *, as_json: bool) -> int | None:
         case KeyboardInterrupt() | click.Abort():
             return exit_codes.INTERRUPTED
         case BrokenPipeError():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
+            _write_no_more()
             return exit_codes.BROKEN_PIPE
+        case OSError(errno=errno.ENOSPC):
+            _write_no_more()
+            print_error(
+                {"code": "output", "message": "the output cannot be written: no space is left"},
+                as_json=False,
+            )
+            return exit_codes.NO_OUTPUT
         case _:
             return None
+
+
+def _write_no_more() -> None:
+    """Let the interpreter's last flush of what nobody can read go nowhere."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end_of_options(arguments: list[str]) -> int:

@@ -38,7 +38,10 @@ def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> dat
     if value is None:
         return None
     if value.startswith("+") and (span := _seconds(value[1:])) is not None:
-        return datetime.now(UTC) + timedelta(seconds=span)
+        try:
+            return datetime.now(UTC) + timedelta(seconds=span)
+        except OverflowError:
+            raise click.BadParameter(f"{value!r} lies beyond the year 9999") from None
     try:
         time = datetime.fromisoformat(value)
     except ValueError:

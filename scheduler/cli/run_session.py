@@ -24,6 +24,7 @@ from scheduler.cli.workflow_enqueue import enqueue_workflow
 from scheduler.domain.task import Status, Task
 from scheduler.handle import Scheduler
 
+CLOSING_TIME = 5.0  # seconds that a failing disk can hold up the end
 TICK = 0.2  # seconds between two pictures on a terminal
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -72,7 +73,9 @@ class _Session:
     async def run(self) -> Summary:
         started = time.perf_counter()
         settings = self._settings
-        async with open_scheduler(settings.database, durability=settings.durability) as scheduler:
+        async with open_scheduler(
+            settings.database, durability=settings.durability, closing_time=CLOSING_TIME
+        ) as scheduler:
             await take_back(scheduler)
             tasks = await enqueue_workflow(scheduler, self._workflow, settings.speed)
             opening = await self._opening(scheduler, tasks)

@@ -91,12 +91,13 @@ class Runner:
                     self._held[claim.token] = _Held(claim, trio.CancelScope())
 
     async def _do(self, job: Job, claim: Claim) -> None:
-        self._notify(Event("started", job, claim.task))
         started = trio.current_time()
         outcome: Outcome | None = None
+        scope = trio.CancelScope()
+        self._held[claim.token] = _Held(claim, scope)
         try:
-            with trio.CancelScope() as scope:
-                self._held[claim.token] = _Held(claim, scope)
+            self._notify(Event("started", job, claim.task))
+            with scope:
                 outcome = await perform(job, claim.task)
         finally:
             self._held.pop(claim.token, None)

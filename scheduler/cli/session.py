@@ -14,6 +14,8 @@ from scheduler.handle import Scheduler
 
 Answer = TypeVar("Answer")
 
+CLOSING_TIME = 3.0  # seconds, after those that the call itself has waited for a failing disk
+
 
 def ask(
     database: str,
@@ -26,8 +28,18 @@ def ask(
         must_exist(database)
 
     async def conversation() -> Answer:
-        async with open_scheduler(database) as scheduler:
-            return await question(scheduler)
+        async with open_scheduler(database, closing_time=CLOSING_TIME) as scheduler:
+            try:
+                return await question(scheduler)
+            except StoreUnavailable as error:
+                if error.outcome != "unknown":
+                    raise
+                late = error
+        raise StoreUnavailable(  # closing would have raised if anything were unsaved
+            f"{late.message}; but it has been saved since",
+            outcome="saved",
+            hint="Do not repeat the call: look at it with `headrace list`.",
+        )
 
     return trio.run(conversation)
 

@@ -80,11 +80,12 @@ def unknown_name(place: str, what: str, given: str, known: Iterable[str]) -> Inv
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise wrong(
-            path.name,
-            f"byte {error.start} is not UTF-8",
+            f"{path.name}, line {line}",
+            "this is not UTF-8",
             allowed="text in UTF-8",
             hint="Save the file as UTF-8.",
         ) from None
@@ -98,7 +99,9 @@ def _json_lines(path: Path, text: str) -> Iterator[Entry]:
             continue
         place = f"{path.name}, line {number}"
         try:
-            fields = json.loads(line, parse_constant=_refuse_constant)
+            fields = json.loads(
+                line, parse_constant=_refuse_constant, object_pairs_hook=_without_doubles
+            )
         except (ValueError, RecursionError) as error:
             raise _malformed(place, line, error) from None
         if not isinstance(fields, dict):
@@ -109,6 +112,14 @@ def _json_lines(path: Path, text: str) -> Iterator[Entry]:
                 allowed='{"ref": …, …}',
             )
         yield Entry(place, fields)
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)[:80]!r} stands twice")
+    return fields
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -132,7 +143,7 @@ def _malformed(place: str, line: str, error: Exception) -> InvalidRequest:
 def _toml(path: Path, text: str) -> tuple[str, list[Entry]]:
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also of a number with too many digits
         raise wrong(path.name, f"this is not TOML: {error}") from None
     for key in document:
         if key not in TOP_LEVEL:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,31 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HEADRACE_DB", raising=False)
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["enqueue", "x", "--deadline", "+99999999d"], exit_codes.INVALID),
+        (["status", "--db", "b\udcff.db"], exit_codes.STORE),
+        (["list", "--db", "/dev/null"], exit_codes.STORE),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_odd_values_are_mistakes_and_no_bugs(words: list[str], code: int) -> None:
+    """Whoever types them gets an error, not a traceback."""
+    assert run(words) == code
+    assert not Path("/dev/null.lock").exists()
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
+def test_no_room_for_the_output() -> None:
+    """Where nothing can be written the command says so on stderr, with a code of its own."""
+    words = [sys.executable, "-m", "scheduler.cli", "--help"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "no space is left" in done.stderr) == (exit_codes.NO_OUTPUT, True)
 
 
 @pytest.mark.parametrize(

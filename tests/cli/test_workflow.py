@@ -99,11 +99,20 @@ def test_a_circle_is_told_with_its_path(tmp_path: Path) -> None:
 
 
 def test_not_utf8_and_other_names(tmp_path: Path) -> None:
-    """What cannot be read is refused as such."""
-    (tmp_path / "w.jsonl").write_bytes(b'{"ref": "\xff"}')
-    with pytest.raises(InvalidRequest, match="byte 9 is not UTF-8"):
+    """What cannot be read is refused as such, with the line."""
+    (tmp_path / "w.jsonl").write_bytes(b'\n{"ref": "\xff"}')
+    with pytest.raises(InvalidRequest, match="line 2: this is not UTF-8"):
         read_workflow(tmp_path / "w.jsonl")
     assert "tells no format" in read(tmp_path, "w.yaml", A).message
+
+
+def test_doubles_numbers_and_marks(tmp_path: Path) -> None:
+    """A field that stands twice and a number without end are refused; a byte order mark is not."""
+    assert "'ref' stands twice" in read(tmp_path, "w.jsonl", '{"ref": "a", "ref": "b"}').message
+    endless = "[[task]]\nbase_priority = " + "9" * 5_000
+    assert "this is not TOML" in read(tmp_path, "w.toml", endless).message
+    (tmp_path / "marked.jsonl").write_text("\ufeff" + A, "utf-8")
+    assert list(read_workflow(tmp_path / "marked.jsonl").tasks) == ["a"]
 
 
 def test_order(tmp_path: Path) -> None:
