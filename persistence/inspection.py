@@ -21,6 +21,7 @@ from persistence.ownership import owner_of
 from scheduler.domain.errors import StoreError
 
 LARGE_WAL = 256 * 1024 * 1024  # bytes
+LITTLE_ROOM = 1024 * 1024  # bytes
 FIXED_WAL = (3, 51, 3)
 
 
@@ -28,7 +29,8 @@ def inspect(path: str) -> list[Finding]:
     """Everything that is right or wrong with the file, the surroundings first."""
     path = os.path.realpath(path)
     if not os.path.isfile(path):
-        return [Finding("problem", f"there is no file {path}", "Check the name.")]
+        what = f"{path} is a folder" if os.path.isdir(path) else f"there is no file {path}"
+        return [Finding("problem", what, "Check the name.")]
     findings = list(_surroundings(path))
     try:
         with closing(_connect(path)) as connection, Translating(path):
@@ -50,10 +52,24 @@ def _surroundings(path: str) -> Iterator[Finding]:
         yield Finding("warning", f"others may read it (mode {mode:o})", f"chmod 600 {path}")
     else:
         yield Finding("ok", "only its user may read it")
+    yield from _room(path)
     owner = owner_of(path)
     yield Finding("ok", "no scheduler has it open" if owner is None else f"process {owner} has it")
     yield _log(path)
     yield _library()
+
+
+def _room(path: str) -> Iterator[Finding]:
+    """Whether a scheduler could write here."""
+    folder = os.path.dirname(path)
+    for place, wanted in ((path, os.R_OK | os.W_OK), (folder, os.W_OK | os.X_OK)):
+        if not os.access(place, wanted):
+            advice = "Give this user the right to write it, or move the database."
+            yield Finding("problem", f"this user cannot write {place}", advice)
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if free < LITTLE_ROOM:
+        yield Finding("problem", f"the disk has {free:,} bytes left", "Free some space.")
 
 
 def _log(path: str) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,12 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _a_number(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if isnan(value):  # which lies in every range
+        raise click.BadParameter("nan is no number")
+    return value
+
+
 @click.command("run")
 @click.argument("workflow", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -30,7 +37,8 @@ def _processors() -> int:
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(1e-6, 1e9),
+    callback=_a_number,
     default=1.0,
     metavar="X",
     help="Replay recorded times (runtime_s) X times as fast.",

@@ -35,6 +35,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["enqueue", "x", "--deadline", "+99999999d"], exit_codes.INVALID),
         (["status", "--db", "b\udcff.db"], exit_codes.STORE),
         (["list", "--db", "/dev/null"], exit_codes.STORE),
+        (["run", __file__, "--speed", "nan"], exit_codes.INVALID),
+        (["run", __file__, "--speed", "inf"], exit_codes.INVALID),
     ],
 )
 @pytest.mark.usefixtures("folder")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from persistence import inspection
 from persistence import statements as sql
 from persistence.inspection import Finding, inspect
 from persistence.sqlite import SQLiteStore, open_sqlite
@@ -46,6 +47,16 @@ def test_a_healthy_file_in_use(healthy: Journal) -> None:
     assert f"process {os.getpid()} has it" in [finding.what for finding in findings]
     assert "the counters agree with the 5 tasks" in [finding.what for finding in findings]
     healthy.insert(make_task(6)).commit()
+
+
+def test_a_disk_without_room_is_a_problem(
+    healthy: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler could not write there."""
+    monkeypatch.setattr(inspection, "LITTLE_ROOM", 1 << 80)
+    assert [what.split()[-2:] for what in bad(inspect(healthy.store.location))] == [
+        ["bytes", "left"]
+    ]
 
 
 def test_a_healthy_file_at_rest(healthy: Journal, tmp_path: Path) -> None:
