@@ -26,6 +26,7 @@ class Records:
         self.pruned_sequence = 0
         self._depths: Counter[int] = Counter()
         self._priorities = 0.0
+        self._out_of_order = False
 
     def load(self, loaded: Loaded) -> None:
         """Start from what a store holds."""
@@ -51,6 +52,7 @@ class Records:
             self._depths[task.dependency_depth] += 1
             if was is not None:
                 self.counts[was] -= 1
+                self._out_of_order = True  # an old task stands behind younger ones now
         status = task.status
         self.counts[status] += 1
         if status in FINISHED:
@@ -92,7 +94,7 @@ class Records:
 
     @property
     def oldest_pending(self) -> datetime | None:
-        """When the oldest task that waits was made; looks from the front of the queue."""
-        waiting = (task for task in self.tasks.values() if task.status in PENDING)
-        oldest = next(waiting, None)
-        return None if oldest is None else moment(oldest.created_s)
+        """When the oldest task that waits was made."""
+        waiting = (task.created_s for task in self.tasks.values() if task.status in PENDING)
+        oldest = min(waiting, default=None) if self._out_of_order else next(waiting, None)
+        return None if oldest is None else moment(oldest)

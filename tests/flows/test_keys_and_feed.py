@@ -174,6 +174,10 @@ async def test_the_queue_in_numbers(scheduler: Scheduler) -> None:
     status = await scheduler.queue_status()
     assert (status.counts[Status.CANCELLED], status.max_depth) == (2, 0)
     assert (status.avg_priority, status.oldest_pending) == (0.0, None)
+    await trio.sleep(10)
+    await scheduler.enqueue("younger")
+    await scheduler.retry(made[0])
+    assert (await scheduler.queue_status()).oldest_pending == made[0].created_at
 
 
 async def test_learned_durations_serve_later_tasks(scheduler: Scheduler) -> None:
