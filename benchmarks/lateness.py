@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import TypeVar
 
 import trio
 
@@ -14,6 +16,7 @@ from persistence.store import Batch, Store
 from scheduler import Scheduler
 from tests.support.stores import WrappedStore
 
+T = TypeVar("T")
 PERIOD = 0.001  # seconds
 ALLOWED = at_most(0.005)  # seconds that writing may hold up the loop
 
@@ -32,10 +35,10 @@ class Lateness:
             self.seconds.append(time.perf_counter() - due)
 
 
-def watched(work: Work, seen: list[Lateness]) -> Work:
+def watched(work: Work[T], seen: list[Lateness]) -> Work[T]:
     """The same work; how late others were during it is added to `seen`."""
 
-    async def both(scheduler: Scheduler) -> float:
+    async def both(scheduler: Scheduler) -> T:
         lateness = Lateness()
         seen.append(lateness)
         async with trio.open_nursery() as nursery:
@@ -57,26 +60,32 @@ def stalls(during: str, seen: Sequence[Lateness], idle: Lateness) -> Iterator[Fi
 
 
 class TimedStore(WrappedStore):
-    """Notes how long each slice of rows holds up the loop's thread."""
+    """Notes how long each step of writing holds up the thread that made it, the loop's.
+
+    A step is a slice of rows, or a commit that is not made in a thread of its own.
+    """
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
-        self.slices: list[float] = []
+        self.steps: list[float] = []
+        self._loop = threading.get_ident()
 
     def write(self, batch: Batch) -> Iterator[None]:
-        steps = super().write(batch)
-        while True:
-            began = time.perf_counter()
-            try:
-                next(steps)
-            except StopIteration:
-                return
-            finally:
-                self.slices.append(time.perf_counter() - began)
+        slices = super().write(batch)
+        began = time.perf_counter()
+        for _ in slices:
+            self.steps.append(time.perf_counter() - began)
             yield
+            began = time.perf_counter()
+
+    def commit(self) -> None:
+        began = time.perf_counter()
+        super().commit()
+        if threading.get_ident() == self._loop:
+            self.steps.append(time.perf_counter() - began)
 
 
-def slices(during: str, seen: Sequence[TimedStore]) -> Iterator[Figure]:
-    """The p99 over all slices; any busy neighbor can hold up a single one."""
-    longest = percentile([seconds for store in seen for seconds in store.slices], 99)
-    yield Figure(f"writing, {during}: p99 of the slices", "s", longest, gate=ALLOWED)
+def writing(during: str, seen: Sequence[TimedStore]) -> Iterator[Figure]:
+    """The p99 over all steps; any busy neighbor can hold up a single one."""
+    longest = percentile([seconds for store in seen for seconds in store.steps], 99)
+    yield Figure(f"writing, {during}: p99 of its steps on the loop", "s", longest, gate=ALLOWED)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import trio
 
 from benchmarks import by_hand, throughput
-from benchmarks.lateness import Lateness, TimedStore, slices, stalls, watched
+from benchmarks.lateness import Lateness, TimedStore, stalls, watched, writing
 from benchmarks.measuring import Figure, compare
 from benchmarks.workload import Scratch, Work, open_specs, run
 from persistence.sqlite import open_sqlite
@@ -23,7 +23,7 @@ class Case(NamedTuple):
     """Work for the scheduler, and the same by hand on a new file."""
 
     name: str
-    work: Work
+    work: Work[float]
     by_hand: Callable[[str], float]
 
 
@@ -59,7 +59,7 @@ def figures(files: Scratch) -> Iterator[Figure]:
             timed.append(TimedStore(open_sqlite(files.new())))
             run(watched(case.work, seen), store=timed[-1])
         yield from stalls(f"disk, {case.name}", seen, idle[0])
-        yield from slices(case.name, timed)
+        yield from writing(case.name, timed)
 
 
 def _on_slow_disk(case: Case, files: Scratch, idle: Lateness) -> Iterator[Figure]:
@@ -74,8 +74,10 @@ def _on_slow_disk(case: Case, files: Scratch, idle: Lateness) -> Iterator[Figure
     yield from stalls(f"slow disk, {case.name}", seen, idle)
 
 
-def slow_store(path: str, spikes: dict[int, float] | None = None) -> SlowStore:
-    return SlowStore(open_sqlite(path), COMMIT, spikes)
+def slow_store(
+    path: str, spikes: dict[int, float] | None = None, commit_seconds: float = COMMIT
+) -> SlowStore:
+    return SlowStore(open_sqlite(path), commit_seconds, spikes)
 
 
 async def _do_nothing(_: Scheduler) -> float:

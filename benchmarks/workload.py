@@ -18,7 +18,7 @@ CHAIN = 10  # tasks that wait one for the other
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 T = TypeVar("T")
-Work = Callable[[Scheduler], Awaitable[float]]
+Work = Callable[[Scheduler], Awaitable[T]]
 
 
 def linked_specs(count: int) -> list[TaskSpec]:
@@ -66,9 +66,7 @@ def scratch(parent: Path) -> Iterator[Scratch]:
         yield Scratch(Path(folder))
 
 
-def run(
-    work: Callable[[Scheduler], Awaitable[T]], path: str = ":memory:", store: Store | None = None
-) -> T:
+def run(work: Work[T], path: str = ":memory:", store: Store | None = None) -> T:
     """What `work` returns with a scheduler of its own."""
 
     async def main() -> T:
