@@ -30,7 +30,7 @@ class MemoryStore:
         self._sequences: dict[int, int] = {}
         self._feed: SortedDict[int, int] = SortedDict()  # sequence: number
         self._keys: dict[str, int] = {}
-        self._dependents: dict[int, SortedDict[int, bool]] = {}
+        self._dependents: dict[int, dict[int, bool]] = {}
         self._attempts: dict[int, list[Attempt]] = {}
         self._durations: dict[str, Duration] = {}
         self._paused: set[str] = set()
@@ -84,7 +84,7 @@ class MemoryStore:
     def _link(self, task: Task) -> None:
         for prerequisites, must_succeed in ((task.follows, False), (task.requires, True)):
             for prerequisite in prerequisites:
-                edges = self._dependents.setdefault(prerequisite, SortedDict())
+                edges = self._dependents.setdefault(prerequisite, {})
                 edges[task.number] = must_succeed
         if task.key is not None:
             self._keys[task.key] = task.number
@@ -186,7 +186,7 @@ class MemoryStore:
 
     def dependents(self, number: int) -> list[Edge]:
         edges: Mapping[int, bool] = self._dependents.get(number, {})
-        return [Edge(task, number, must_succeed) for task, must_succeed in edges.items()]
+        return [Edge(task, number, must_succeed) for task, must_succeed in sorted(edges.items())]
 
     def attempts(self, number: int) -> list[Attempt]:
         return list(self._attempts.get(number, ()))

@@ -90,7 +90,7 @@ def _create_tasks(db: Database) -> None:
     db.execute("CREATE UNIQUE INDEX tasks_key ON tasks (key) WHERE key IS NOT NULL")
     db.execute(  # loading, and pages of unfinished tasks
         "CREATE INDEX tasks_unfinished ON tasks (id) "
-        "WHERE status IN ('blocked', 'ready', 'running', 'scheduled')"
+        "WHERE status = 'blocked' OR status = 'ready' OR status = 'running' OR status = 'scheduled'"
     )
 
 

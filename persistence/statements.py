@@ -27,15 +27,17 @@ _REPLACED = ", ".join(
     for name in (*_names(ASKED_COLUMNS)[1:], *_names(STATE_COLUMNS), "sequence")
 )
 
-# Word for word the condition of the partial index tasks_unfinished: else it is not used.
+# Word for word the condition of the partial index tasks_unfinished: else it is not used. With IN,
+# SQLite would build a table of the four words for every row it writes, 2 us each time.
 _OPEN = ", ".join(f"'{status}'" for status in sorted(UNFINISHED))
-OPEN = f"status IN ({_OPEN})"
-_OPEN_TASKS = f"tasks AS t INDEXED BY tasks_unfinished WHERE t.status IN ({_OPEN})"
+OPEN = "(" + " OR ".join(f"status = '{status}'" for status in sorted(UNFINISHED)) + ")"
+_T_OPEN = OPEN.replace("status", "t.status")
+_OPEN_TASKS = f"tasks AS t INDEXED BY tasks_unfinished WHERE {_T_OPEN}"
 _OPEN_EDGES = f"""
     FROM tasks AS t INDEXED BY tasks_unfinished
     CROSS JOIN edges AS e ON e.task = t.id
     LEFT JOIN tasks AS p ON p.id = e.prerequisite
-    WHERE t.status IN ({_OPEN})"""
+    WHERE {_T_OPEN}"""
 _GIVEN = "(SELECT value FROM json_each(?))"
 
 # ------------------------------------------------------------- transactions and the file
@@ -98,7 +100,7 @@ UNFINISHED_TASKS = f"SELECT {_OF_T} FROM {_OPEN_TASKS} ORDER BY t.id"
 UNFINISHED_EDGES = f"""
     SELECT e.task, e.prerequisite, e.must_succeed
     FROM tasks AS t INDEXED BY tasks_unfinished CROSS JOIN edges AS e ON e.task = t.id
-    WHERE t.status IN ({_OPEN}) ORDER BY t.id, e.prerequisite"""
+    WHERE {_T_OPEN} ORDER BY t.id, e.prerequisite"""
 LANES = "SELECT agent_type, mean_seconds, count, paused FROM lanes"
 COUNTERS = "SELECT name, value FROM counters"
 LARGEST = "SELECT max(id) FROM tasks"

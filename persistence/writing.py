@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 
 from msgspec.structs import astuple
 
@@ -20,8 +20,7 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> Iterator[None]:
     """Begin a transaction and write `batch` in it, yielding after each slice of rows."""
     connection.execute(sql.BEGIN)
     for statement, rows in _statements(batch):
-        for start in range(0, len(rows), SLICE):
-            part = rows[start : start + SLICE]
+        while part := list(islice(rows, SLICE)):
             written = connection.executemany(statement, part).rowcount
             if written != len(part) and statement in _CHANGES_EACH:
                 raise StoreCorrupt(
@@ -34,26 +33,23 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> Iterator[None]:
 _CHANGES_EACH = frozenset({sql.MOVE_TASK, sql.TOUCH_TASK})
 
 
-def _statements(batch: Batch) -> Iterator[tuple[str, list[Row]]]:
+def _statements(batch: Batch) -> Iterator[tuple[str, Iterator[Row]]]:
+    """Rows are made as they are written: to make all of a large batch would hold up the loop."""
     sequences = batch.sequences
-    whole = chain(batch.inserted.values(), batch.rewritten.values())
-    yield sql.PUT_TASK, [whole_row(task, sequences[task.number]) for task in whole]
-    yield sql.DROP_EDGES, [(number,) for number in batch.rewritten]
-    whole = chain(batch.inserted.values(), batch.rewritten.values())
-    yield (
-        sql.PUT_EDGE,
-        [row for task in whole if task.requires or task.follows for row in edge_rows(task)],
-    )
+    whole = [*batch.inserted.values(), *batch.rewritten.values()]
+    yield sql.PUT_TASK, (whole_row(task, sequences[task.number]) for task in whole)
+    yield sql.DROP_EDGES, ((number,) for number in batch.rewritten)
+    yield sql.PUT_EDGE, chain.from_iterable(map(edge_rows, whole))
     moved = batch.moved.values()
-    yield sql.MOVE_TASK, [moved_row(task, sequences[task.number]) for task in moved]
-    yield sql.TOUCH_TASK, [touched_row(task) for task in batch.touched.values()]
-    yield sql.PUT_ATTEMPT, [astuple(attempt) for attempt in batch.attempts]
-    yield (
-        sql.PUT_DURATION,
-        [(lane, known.mean, known.count) for lane, known in batch.durations.items()],
-    )
-    yield sql.PUT_PAUSED, list(batch.paused.items())
-    counters = dict(batch.counts or {})
-    yield sql.PUT_COUNTER, [(str(status), count) for status, count in counters.items()]
-    if batch.sequence is not None:
-        yield sql.PUT_COUNTER, [("sequence", batch.sequence)]
+    yield sql.MOVE_TASK, (moved_row(task, sequences[task.number]) for task in moved)
+    yield sql.TOUCH_TASK, map(touched_row, batch.touched.values())
+    yield sql.PUT_ATTEMPT, map(astuple, batch.attempts)
+    durations = batch.durations.items()
+    yield sql.PUT_DURATION, ((lane, known.mean, known.count) for lane, known in durations)
+    yield sql.PUT_PAUSED, iter(batch.paused.items())
+    yield sql.PUT_COUNTER, iter(_counters(batch))
+
+
+def _counters(batch: Batch) -> list[tuple[str, int]]:
+    counters = [(str(status), count) for status, count in (batch.counts or {}).items()]
+    return counters if batch.sequence is None else [*counters, ("sequence", batch.sequence)]
