@@ -1,6 +1,7 @@
 # make demo       install into .venv and run a real workflow of 103 tasks in about 12 seconds
 # make test       every check: format, lint, types, import rules, tests
 # make kill-test  kill -9 a run twenty times and prove that nothing is lost or repeated
+# make bench      print costs as ratios to references of the same run, in about two minutes
 # make clean      remove what the above made
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test kill-test clean
+.PHONY: demo test kill-test bench clean
 
 demo: $(INSTALLED)
 	rm -rf $(DEMO) && mkdir -p $(DEMO)
@@ -29,6 +30,9 @@ test: $(INSTALLED_DEV)
 
 kill-test: $(INSTALLED)
 	$(BIN)/python benchmarks/kill_run.py
+
+bench: $(INSTALLED_DEV)
+	$(BIN)/python -m benchmarks.ratios
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
