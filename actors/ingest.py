@@ -25,7 +25,7 @@ class Ingest:
 
     def __init__(self, random_bits: Callable[[int], int]) -> None:
         self.ids = IdMaker(random_bits)
-        self._free: list[Task] = []  # of this drain: nothing can be wrong with them
+        self._free: list[Task] = []  # of this drain: they lack only room, if anything
         self._free_answers: list[m.TasksMade] = []
         self._parked: dict[str, list[c.Enqueue]] = {}  # by each key in flight
 

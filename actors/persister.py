@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Literal
 
 from msgspec.structs import replace
 
@@ -21,10 +20,8 @@ from actors.gate import Gate
 from actors.messages import Post, To
 from actors.patience import PATIENCE, Pending, give_up
 from actors.records import Records
-from persistence.store import Batch, Loaded, Store
+from persistence.store import Batch, Durability, Loaded, Store
 from scheduler.domain.errors import StoreUnavailable
-
-Durability = Literal["synced", "committed", "accepted"]
 
 INLINE_ROWS = 256  # about 2 ms of writing
 INLINE_COMMIT = 0.0015  # seconds: a commit that takes longer goes to a thread

@@ -56,8 +56,10 @@ class Records:
         status = task.status
         self.counts[status] += 1
         if status in FINISHED:
-            if self.tasks.pop(number, None) is not None or old is None:
-                self._depths[task.dependency_depth] -= 1
+            self.tasks.pop(number, None)
+            self._depths[task.dependency_depth] -= 1
+            if not self._depths[task.dependency_depth]:
+                del self._depths[task.dependency_depth]
         else:
             self.tasks[number] = task
             self._priorities += task.priority
@@ -90,7 +92,7 @@ class Records:
 
     @property
     def max_depth(self) -> int:
-        return max((depth for depth, count in self._depths.items() if count), default=0)
+        return max(self._depths, default=0)
 
     @property
     def oldest_pending(self) -> datetime | None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from typing import Literal
 from urllib.parse import quote, urlencode
 
 from persistence import statements as sql
 from persistence.failures import Translating, system_error, unavailable
+from persistence.store import Durability
 from scheduler.domain.errors import StoreCorrupt, StoreNewer
-
-Durability = Literal["synced", "committed", "accepted"]
 
 BUSY = 0.1  # seconds to wait for a program that looks into the file; the persister tries again
 CACHED_STATEMENTS = 128  # more than there are

@@ -17,13 +17,14 @@ import msgspec
 from persistence import statements as sql
 from persistence.failures import Translating
 from persistence.filesystem import refuse_network
-from persistence.opening import Durability, connect, prepare_file
+from persistence.opening import connect, prepare_file
 from persistence.ownership import Ownership
 from persistence.pruning import prune
 from persistence.rows import Row, edges_of, status_of, tasks_of
 from persistence.store import (
     PAGE_EXAMINES,
     Batch,
+    Durability,
     Duration,
     Edge,
     Filter,

@@ -14,13 +14,15 @@ Errors: StoreError and its subclasses from `scheduler.domain.errors`, nothing el
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from scheduler.domain.durations import Duration as Duration
 from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.views import Change
+
+Durability = Literal["synced", "committed", "accepted"]  # docs/durability.md says what each keeps
 
 PAGE_EXAMINES = 5_000  # rows that one page looks at, at the most
 

@@ -14,12 +14,12 @@ import trio
 
 from actors.gate import Gate
 from actors.ingest import Ingest
-from actors.persister import Durability, Persister
+from actors.persister import Persister
 from actors.prioritizer import Prioritizer
 from actors.resolver import Resolver
 from actors.system import System
 from actors.writer import Writer
-from persistence.store import Store
+from persistence.store import Durability, Store
 from scheduler.domain import ids
 from scheduler.domain.encoding import number_in
 from scheduler.domain.errors import InvalidRequest, StoreUnavailable

@@ -12,7 +12,7 @@ import click
 from scheduler.cli.options import as_json_option, database_option
 
 if TYPE_CHECKING:
-    from actors.persister import Durability
+    from persistence.store import Durability
 
 
 def _processors() -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from actors.persister import Durability
+from persistence.store import Durability
 from scheduler import open_scheduler
 from scheduler.cli import exit_codes
 from scheduler.cli.displays import Display, JsonDisplay, PlainDisplay

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from persistence import statements as sql
-from persistence.opening import Durability
 from persistence.sqlite import SQLiteStore, open_sqlite
+from persistence.store import Durability
 from scheduler.domain.errors import StoreCorrupt, StoreNewer, StoreUnavailable
 from scheduler.domain.task import COLUMNS, Status
 from tests.support.journal import Journal, make_task
