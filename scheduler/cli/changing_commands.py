@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scheduler.cli import shapes
+from scheduler import shapes
 from scheduler.cli.options import as_json_option, database_option, given, split_ids, task_fields
 from scheduler.cli.output import print_json
 from scheduler.cli.session import ask

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scheduler.cli import shapes
+from scheduler import shapes
 from scheduler.cli.options import as_json_option, database_option
 from scheduler.cli.output import print_facts, print_json, print_table
 from scheduler.cli.session import ask

@@ -1,0 +1,1 @@
+"""The MCP endpoint: the tools with which agents queue, plan, claim and finish work."""
