@@ -23,6 +23,7 @@ READS = (
     | c.GetDetails
     | c.ListTasks
     | c.GetQueueStatus
+    | c.WhyIdle
     | c.Wait
     | c.ReadChanges
     | c.Explain
@@ -59,7 +60,7 @@ class Answers:
     def from_memory(self, what: Item, now: float) -> list[Post] | None:
         """Serve what needs no disk; None if it does."""
         match what:
-            case m.Value() | c.GetQueueStatus():
+            case m.Value() | c.GetQueueStatus() | c.WhyIdle():
                 pass
             case m.Granted(tasks=tasks) if not any(t.requires or t.follows for t in tasks):
                 pass

@@ -23,6 +23,7 @@ from scheduler.domain.views import (
     Claim,
     Ended,
     Explanation,
+    Idle,
     Page,
     Plan,
     QueueStatus,
@@ -187,6 +188,13 @@ class GetQueueStatus(Message, frozen=True):
     reply: Reply[QueueStatus]
 
 
+class WhyIdle(Message, frozen=True):
+    """Why does a claim of these lanes (None: of any) find nothing?"""
+
+    agent_types: tuple[str, ...] | None
+    reply: Reply[Idle]
+
+
 class Wait(Message, frozen=True):
     """Answered when all the tasks have finished, or after `seconds`."""
 
@@ -223,7 +231,7 @@ class Explain(Message, frozen=True):
     reply: Reply[Explanation]
 
 
-Read = Get | GetDetails | ListTasks | GetQueueStatus | Wait | ReadChanges
+Read = Get | GetDetails | ListTasks | GetQueueStatus | WhyIdle | Wait | ReadChanges
 Others = (
     ClaimReady
     | Heartbeat

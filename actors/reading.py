@@ -16,7 +16,7 @@ from persistence.store import Batch, Store
 from scheduler.domain import ids, lifecycle
 from scheduler.domain.encoding import JSON_BYTES
 from scheduler.domain.errors import InvalidRequest, SchedulerError, SequenceTooOld
-from scheduler.domain.task import Task
+from scheduler.domain.task import Status, Task
 from scheduler.domain.views import (
     Change,
     Claim,
@@ -70,7 +70,13 @@ class Reading:
 
     def answer(
         self,
-        question: c.Get | c.GetDetails | c.ListTasks | c.GetQueueStatus | m.Explaining | c.Explain,
+        question: c.Get
+        | c.GetDetails
+        | c.ListTasks
+        | c.GetQueueStatus
+        | c.WhyIdle
+        | m.Explaining
+        | c.Explain,
     ) -> None:
         """Answer what needs one look."""
         match question:
@@ -79,19 +85,33 @@ class Reading:
             case c.GetDetails(number, reply):
                 reply.answer(self._details(number))
             case c.ListTasks():
-                page = self._store.page(question.where, question.below, question.limit)
-                cursor = None if page.last is None else ids.encode(page.last)
-                question.reply.answer(
-                    Page(page.tasks, cursor if page.has_more else None, page.has_more)
-                )
+                question.reply.answer(self._page(question))
             case c.GetQueueStatus(reply):
                 reply.answer(self._queue_status())
+            case c.WhyIdle(lanes, reply):
+                reply.answer(self._records.lanes.why_idle(lanes, self._records.paused))
             case m.Explaining():
                 self._explain(question)
             case c.Explain(number, reply):
                 reply.answer(_explain_finished(self.existing(number)))
             case _:
                 assert_never(question)
+
+    def _page(self, question: c.ListTasks) -> Page:
+        page = self._store.page(question.where, question.below, question.limit)
+        cursor = ids.encode(page.last) if page.has_more and page.last is not None else None
+        blocked = (task for task in page.tasks if task.status is Status.BLOCKED)
+        return Page(
+            page.tasks, cursor, page.has_more, {task.id: self._blockers(task) for task in blocked}
+        )
+
+    def _blockers(self, task: Task) -> int:
+        """How many unfinished tasks it waits for; one whose end is not saved yet counts."""
+        unfinished, newer = self._records.tasks, self._newer
+        return sum(
+            number in unfinished or newer.get(number) is not None
+            for number in {*task.requires, *task.follows}
+        )
 
     def _queue_status(self) -> QueueStatus:
         records = self._records
@@ -105,6 +125,7 @@ class Reading:
             unsaved=self._unsaved(),
             sequence=records.saved_sequence,
             database=self._store.location,
+            leases=records.lanes.leases(),
         )
 
     def _details(self, number: int) -> TaskDetails:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
+from actors.lanes import Lanes
 from persistence.store import Loaded
 from scheduler.domain.task import FINISHED, PENDING, Status, Task, moment
 
@@ -19,6 +20,7 @@ class Records:
 
     def __init__(self) -> None:
         self.tasks: dict[int, Task] = {}
+        self.lanes = Lanes(self.tasks)
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
         self.paused: set[str] = set()
         self.sequence = 0  # of the newest change recorded
@@ -30,7 +32,9 @@ class Records:
 
     def load(self, loaded: Loaded) -> None:
         """Start from what a store holds."""
-        self.tasks = {task.number: task for task in loaded.tasks}
+        self.tasks.update((task.number, task) for task in loaded.tasks)
+        for task in loaded.tasks:
+            self.lanes.add(task)
         self.counts |= loaded.counts
         self.paused = set(loaded.paused)
         self.sequence = self.saved_sequence = loaded.sequence
@@ -47,6 +51,7 @@ class Records:
         old = self.tasks.get(number)
         if old is not None:
             self.counts[old.status] -= 1
+            self.lanes.remove(old)
             self._priorities -= old.priority
         else:
             self._depths[task.dependency_depth] += 1
@@ -62,6 +67,7 @@ class Records:
                 del self._depths[task.dependency_depth]
         else:
             self.tasks[number] = task
+            self.lanes.add(task)
             self._priorities += task.priority
         self.sequence += 1
         return self.sequence

@@ -50,10 +50,12 @@ from scheduler.domain.views import (
     Components,
     Ended,
     Explanation,
+    Idle,
     Page,
     Plan,
     QueueStatus,
     Related,
+    RunningLease,
     TaskDetails,
 )
 
@@ -71,6 +73,7 @@ __all__ = [
     "DependencyCycle",
     "Ended",
     "Explanation",
+    "Idle",
     "IllegalTransition",
     "InvalidRequest",
     "InvalidTask",
@@ -83,6 +86,7 @@ __all__ = [
     "PrerequisiteFailed",
     "QueueStatus",
     "Related",
+    "RunningLease",
     "Scheduler",
     "SchedulerClosed",
     "SchedulerError",

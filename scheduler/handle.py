@@ -29,6 +29,7 @@ from scheduler.domain.views import (
     Claim,
     Ended,
     Explanation,
+    Idle,
     Page,
     Plan,
     QueueStatus,
@@ -276,6 +277,15 @@ class Scheduler:
     async def queue_status(self) -> QueueStatus:
         """The queue in numbers."""
         return await self._system.ask(ask.GetQueueStatus(Reply()))
+
+    async def why_idle(self, agent_types: Sequence[str] | None = None) -> Idle:
+        """Why a claim of these agent types (None: of any) finds nothing, and until when.
+
+            if not claims:
+                idle = await scheduler.why_idle(["builder"])
+        """
+        lanes = None if agent_types is None else check.names("agent_types", agent_types)
+        return await self._system.ask(ask.WhyIdle(lanes, Reply()))
 
     async def execution_plan(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -116,10 +115,10 @@ def row(task: Task, blocked_by: int) -> Shape:
     }
 
 
-def page(found: Page, blockers: Mapping[str, int]) -> Shape:
-    """A page of a list; `blockers` counts what blocked tasks wait for."""
+def page(found: Page) -> Shape:
+    """A page of a list."""
     return {
-        "tasks": [row(task, blockers.get(task.id, 0)) for task in found.tasks],
+        "tasks": [row(task, found.blocked_by.get(task.id, 0)) for task in found.tasks],
         "next_cursor": found.cursor,
         "has_more": found.has_more,
     }

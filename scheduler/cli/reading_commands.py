@@ -13,9 +13,7 @@ from scheduler.cli.options import as_json_option, database_option
 from scheduler.cli.output import print_facts, print_json, print_table
 from scheduler.cli.session import ask
 from scheduler.cli.text import safe
-from scheduler.domain.task import Status
 from scheduler.domain.views import Explanation, Page, QueueStatus, Related, TaskDetails
-from scheduler.handle import Scheduler
 
 
 @click.command("list")
@@ -39,13 +37,9 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
       headrace list --status failed | cut -f1
     """
 
-    async def question(scheduler: Scheduler) -> tuple[Page, dict[str, int]]:
-        page = await scheduler.list(status=status or None, **where)
-        return page, await _blockers(scheduler, page)
-
-    page, blockers = ask(database, question)
+    page: Page = ask(database, lambda scheduler: scheduler.list(status=status or None, **where))
     if as_json:
-        print_json(shapes.page(page, blockers))
+        print_json(shapes.page(page))
         return
     print_table(
         ("id", "status", "priority", "blocked_by", "agent_type", "summary"),
@@ -54,7 +48,7 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
                 task.id,
                 task.status,
                 f"{task.priority:.1f}",
-                blockers.get(task.id, 0),
+                page.blocked_by.get(task.id, 0),
                 task.agent_type,
                 task.summary,
             )
@@ -66,15 +60,6 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
         click.echo("No tasks here.", err=True)
     if page.has_more:
         click.echo(f"There are more: --cursor {page.cursor}", err=True)
-
-
-async def _blockers(scheduler: Scheduler, page: Page) -> dict[str, int]:
-    """How many unfinished tasks each blocked task of the page waits for."""
-    return {
-        task.id: len((await scheduler.explain(task)).blocked_by)
-        for task in page.tasks
-        if task.status is Status.BLOCKED
-    }
 
 
 @click.command("get")

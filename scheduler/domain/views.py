@@ -5,8 +5,9 @@ Ids are strings, durations seconds, times aware datetimes in UTC.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -64,16 +65,30 @@ class Page(msgspec.Struct, frozen=True):
     """A page of `list`, newest task first. Pass `cursor` back for the next one.
 
     A page may be short, even empty, while `has_more` is true: a call examines a bounded
-    number of rows, however rare the filter.
+    number of rows, however rare the filter. `blocked_by`: for each BLOCKED task, by id, how many
+    unfinished tasks it waits for.
     """
 
     tasks: tuple[Task, ...]
     cursor: str | None
     has_more: bool
+    blocked_by: Mapping[str, int] = {}
+
+
+class RunningLease(msgspec.Struct, frozen=True):
+    """Who works on which task, and until when unless it sends a heartbeat."""
+
+    id: str
+    holder: str
+    agent_type: str
+    expires_at: datetime
 
 
 class QueueStatus(msgspec.Struct, frozen=True):
-    """The queue in numbers, at one `sequence`."""
+    """The queue in numbers, at one `sequence`.
+
+    `leases`: of running tasks, up to 20, those that expire soonest.
+    """
 
     total_tasks: int
     counts: dict[Status, int]
@@ -84,6 +99,23 @@ class QueueStatus(msgspec.Struct, frozen=True):
     unsaved: int
     sequence: int
     database: str
+    leases: tuple[RunningLease, ...] = ()
+
+
+class Idle(msgspec.Struct, frozen=True):
+    """Why a claim finds nothing to do.
+
+    `reason`: "nothing_pending" (no unfinished task), "all_leased" (others work on what there is;
+    `until`: the first of their leases to expire), "all_scheduled" (`until`: the earliest start),
+    "all_blocked" (everything waits for other tasks), "paused" (work is there, but its agent_type
+    is paused), "ready" (there is work now: claim again). Blocked tasks may stand behind each of
+    them; of leases and starts the earlier one gives the reason.
+    """
+
+    reason: Literal[
+        "nothing_pending", "all_blocked", "all_scheduled", "all_leased", "paused", "ready"
+    ]
+    until: datetime | None = None
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ next, and how far, is the test's choice. That is every order in which the loops 
 from __future__ import annotations
 
 import random
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from actors import messages as m
@@ -115,7 +115,16 @@ class Mailroom:
             s: c for s, c in records.counts.items() if c
         }
         assert loaded.sequence == records.sequence
+        self._check_lanes()
         self.resolver.dependencies.graph.check()
+
+    def _check_lanes(self) -> None:
+        records = self.persister.records
+        counted = Counter((task.agent_type, task.status) for task in records.tasks.values())
+        counts = records.lanes.counts
+        assert {(lane, s): c for lane in counts for s, c in counts[lane].items()} == counted
+        running = {n for n, task in records.tasks.items() if task.status is Status.RUNNING}
+        assert records.lanes.running == running
 
     def _check_task(self, recorded: Task, held: Task) -> None:
         assert (recorded.revision, recorded.status) == (held.revision, held.status)
