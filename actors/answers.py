@@ -11,6 +11,7 @@ from actors.lookups import look_up
 from actors.messages import Post
 from actors.patience import Item, Pending, refuse, take_back
 from actors.reading import Reading
+from actors.receipts import answer_again
 from actors.records import Records
 from actors.watching import Watching
 from persistence.store import Batch, Store
@@ -106,6 +107,8 @@ class Answers:
                 self._read_changes(what, reading, now)
             case m.FindKeys() | m.LookUp() | m.FindFallen() | m.FindGroup():
                 return look_up(what, self._records, self._store)
+            case m.Again():
+                return answer_again(what, reading, self._store)
             case _:
                 reading.answer(what)
         return []

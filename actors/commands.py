@@ -7,7 +7,7 @@ Unix seconds, payloads JSON text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -32,12 +32,21 @@ from scheduler.domain.views import (
 
 
 class Message(msgspec.Struct, frozen=True, eq=False):
-    """Base of all messages."""
+    """Base of all messages.
+
+    `gated` commands bring in more to save and wait at the gate. `changing` ones must not be
+    carried out twice.
+    """
+
+    gated: ClassVar[bool] = False
+    changing: ClassVar[bool] = False
 
 
 class Enqueue(Message, frozen=True):
     """Make tasks of what was proved before, all or none; the answer keeps the order."""
 
+    gated: ClassVar[bool] = True
+    changing: ClassVar[bool] = True
     requests: list[Request]
     reply: Reply[list[Task]]
 
@@ -45,6 +54,8 @@ class Enqueue(Message, frozen=True):
 class ClaimReady(Message, frozen=True):
     """Lease up to `limit` of the best ready tasks; if there is none, wait for one."""
 
+    gated: ClassVar[bool] = True
+    changing: ClassVar[bool] = True
     holder: str
     agent_types: tuple[str, ...] | None
     limit: int
@@ -80,6 +91,7 @@ Outcomes = list[Ended | SchedulerError]
 class Complete(Message, frozen=True):
     """The work of these claims is done. One outcome each."""
 
+    changing: ClassVar[bool] = True
     finishes: tuple[Finish, ...]
     reply: Reply[Outcomes]
 
@@ -87,6 +99,7 @@ class Complete(Message, frozen=True):
 class Fail(Message, frozen=True):
     """The attempt has failed; another follows if it is retryable and attempts are left."""
 
+    changing: ClassVar[bool] = True
     finish: Finish
     retryable: bool
     reply: Reply[Outcomes]
@@ -95,6 +108,7 @@ class Fail(Message, frozen=True):
 class Release(Message, frozen=True):
     """Give a claim back undone."""
 
+    changing: ClassVar[bool] = True
     finish: Finish
     reply: Reply[Outcomes]
 
@@ -102,6 +116,7 @@ class Release(Message, frozen=True):
 class ReleaseHolders(Message, frozen=True):
     """Give back all claims of holders whose names begin so: they are known to be dead."""
 
+    changing: ClassVar[bool] = True
     prefix: str
     reply: Reply[list[Task]]
 
@@ -109,6 +124,7 @@ class ReleaseHolders(Message, frozen=True):
 class Cancel(Message, frozen=True):
     """Cancel a task and all that cannot start without it."""
 
+    changing: ClassVar[bool] = True
     number: int
     reason: str | None
     dry_run: bool
@@ -119,6 +135,7 @@ class Cancel(Message, frozen=True):
 class Retry(Message, frozen=True):
     """Re-open a failed or cancelled task, and on `cascade` the tasks that fell with it."""
 
+    changing: ClassVar[bool] = True
     number: int
     cascade: bool
     reply: Reply[list[Task]]
@@ -127,6 +144,7 @@ class Retry(Message, frozen=True):
 class Update(Message, frozen=True):
     """Set columns of an unfinished task, checked before. `task`: withdrawn from its holder."""
 
+    changing: ClassVar[bool] = True
     number: int
     changes: Mapping[str, Any]
     reply: Reply[list[Task]]
@@ -137,6 +155,7 @@ class Update(Message, frozen=True):
 class AddPrerequisites(Message, frozen=True):
     """Let an unfinished task wait for more. `task`: withdrawn from its holder."""
 
+    changing: ClassVar[bool] = True
     number: int
     requires: tuple[int, ...]
     follows: tuple[int, ...]
@@ -148,6 +167,7 @@ class AddPrerequisites(Message, frozen=True):
 class SetPaused(Message, frozen=True):
     """Stop, or let on, the claims of one agent_type."""
 
+    changing: ClassVar[bool] = True
     agent_type: str
     paused: bool
     reply: Reply[None]

@@ -45,7 +45,9 @@ class Ingest:
             return self._enqueue(message, now)
         return self.after(now) + self._pass_on(message, now)
 
-    def _pass_on(self, message: c.Others | m.KeysFound | m.KeysSettled, now: float) -> list[Post]:
+    def _pass_on(
+        self, message: c.Others | m.KeysFound | m.KeysSettled | m.Again, now: float
+    ) -> list[Post]:
         match message:
             case m.KeysFound():
                 return self._keys_found(message, now)
@@ -53,7 +55,7 @@ class Ingest:
                 return self._keys_settled(keys, now)
             case c.MakePlan(group=str()):
                 return [(To.PERSISTER, m.FindGroup(message))]
-            case c.Retry() | c.MakePlan() | c.Explain() | c.Flush():
+            case c.Retry() | c.MakePlan() | c.Explain() | c.Flush() | m.Again():
                 return [(To.RESOLVER, message)]
             case (
                 c.ClaimReady()

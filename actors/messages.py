@@ -185,6 +185,13 @@ class Revised(commands.Message, frozen=True):
     task: Task
 
 
+class Again(commands.Message, frozen=True):
+    """A change that may have been made already: told from its receipt, else made now."""
+
+    command: commands.Command
+    reply: Reply[Any]
+
+
 class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
     """A task with the facts its score needs."""
 
@@ -340,11 +347,12 @@ Question = (
     | NotHeld
     | Explaining
     | commands.Explain
+    | Again
 )
 
 # ------------------------------------------------------------------- mailboxes
 
-IngestMessage = commands.Command | KeysFound | KeysSettled
+IngestMessage = commands.Command | KeysFound | KeysSettled | Again
 ResolverMessage = (
     Admit
     | LookedUp
@@ -360,8 +368,9 @@ ResolverMessage = (
     | commands.Explain
     | Recover
     | commands.Flush
+    | Again
 )
-OnTheRoad = LookUp | FindFallen | NotHeld | commands.Flush | commands.Explain
+OnTheRoad = LookUp | FindFallen | NotHeld | commands.Flush | commands.Explain | Again
 PrioritizerMessage = (
     commands.ClaimReady
     | commands.Heartbeat

@@ -71,7 +71,7 @@ def take_back(granted: m.Granted) -> Post:
 
 
 def _unavailable(reason: str, what: Item) -> StoreUnavailable:
-    changed = isinstance(what, m.Value | m.Finished | c.Flush)
+    changed = isinstance(what, m.Value | m.Finished | c.Flush | m.Again)
     return StoreUnavailable(
         f"the store has not answered for {PATIENCE:g} s: {reason}",
         outcome="unknown" if changed else "refused",

@@ -19,6 +19,7 @@ from actors.answers import Answers
 from actors.gate import Gate
 from actors.messages import Post, To
 from actors.patience import PATIENCE, Pending, give_up
+from actors.receipts import receipt_of
 from actors.records import Records
 from persistence.store import Batch, Durability, Loaded, Store
 from scheduler.domain.errors import StoreUnavailable
@@ -145,6 +146,9 @@ class Persister:
             self.records.set_paused(message.paused)
         if message.new or message.moved or message.rewritten:
             unsaved.counts = self.records.counts  # as of the commit, see _save
+        for answer in message.answers:
+            if answer.reply.request is not None:
+                unsaved.receipts[answer.reply.request] = receipt_of(answer)
         posts: list[Post] = [(To.INGEST, m.KeysSettled(message.keys))] if message.keys else []
         return posts + self._promise(message.answers, now)
 
@@ -192,6 +196,11 @@ class Persister:
             posts += self._prune(now)
         self._gate.level(self.unsaved, store_is_down=self._down_since is not None)
         return posts
+
+    @property
+    def location(self) -> str:
+        """Where the store is."""
+        return self._store.location
 
     @property
     def trouble(self) -> str | None:

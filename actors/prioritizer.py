@@ -131,7 +131,7 @@ class Prioritizer:
             case m.Closing():
                 self.leasing.close()
                 return []
-            case m.LookUp() | m.FindFallen() | m.NotHeld() | c.Flush() | c.Explain():
+            case m.LookUp() | m.FindFallen() | m.NotHeld() | c.Flush() | c.Explain() | m.Again():
                 return [(To.PERSISTER, message)]
             case _:
                 assert_never(message)

@@ -17,11 +17,15 @@ T = TypeVar("T")
 
 
 class Reply(Generic[T]):
-    """One answer, given once. Making one and answering it needs no event loop."""
+    """One answer, given once. Making one and answering it needs no event loop.
 
-    __slots__ = ("_outcome", "_task", "abandoned", "answered")
+    `request` names a change that may be asked for once more: its answer is stored with it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_outcome", "_task", "abandoned", "answered", "request")
+
+    def __init__(self, request: str | None = None) -> None:
+        self.request = request
         self._outcome: outcome.Maybe[T] | None = None
         self._task: trio.lowlevel.Task | None = None
         self.abandoned = False  # the waiting task was cancelled

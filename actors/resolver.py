@@ -89,7 +89,7 @@ class Resolver:
                 return self._explain(message)
             case m.Recover():
                 return reopening.recover(self.dependencies, message, now)
-            case c.Flush():
+            case c.Flush() | m.Again():
                 return [(To.PRIORITIZER, message)]
             case _:
                 assert_never(message)

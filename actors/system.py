@@ -12,7 +12,7 @@ import gc
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import trio
 
@@ -37,6 +37,8 @@ BRIEF = 100  # tasks, about 2 ms
 
 class Asking(Protocol[T]):
     """A command, with the reply that its client waits for."""
+
+    gated: ClassVar[bool]
 
     @property
     def reply(self) -> Reply[T]: ...
@@ -96,16 +98,25 @@ class System:
     async def ask(self, command: Asking[T]) -> T:
         """Send a command to ingest and wait for its answer."""
         self.gate.check()
+        if self.gate.shut and command.gated:
+            await self.gate.passage()
         return await self._ask(command)
 
     async def _ask(self, command: Asking[T]) -> T:
-        reply = command.reply
-        self._asked.add(reply)
+        self.send(command)
         try:
-            self._knock(command)
-            return await reply.wait()
+            return await command.reply.wait()
         finally:
-            self._asked.discard(reply)
+            self.forget(command)
+
+    def send(self, command: Asking[Any]) -> None:
+        """Let ingest have a command whose reply is awaited elsewhere, until `forget`."""
+        self._asked.add(command.reply)
+        self._knock(command)
+
+    def forget(self, command: Asking[Any]) -> None:
+        """Nobody waits for the reply any more."""
+        self._asked.discard(command.reply)
 
     def _knock(self, command: Any) -> None:
         """Put a command into the door's list, which ingest takes whole when it wakes up."""
@@ -167,6 +178,11 @@ class System:
     def sequence(self) -> int:
         """The number of the newest change, saved or not."""
         return self._persister.records.sequence
+
+    @property
+    def location(self) -> str:
+        """The absolute path of the database, or ":memory:"."""
+        return self._persister.location
 
     @property
     def trouble(self) -> str | None:

@@ -34,6 +34,7 @@ class MemoryStore:
         self._attempts: dict[int, list[Attempt]] = {}
         self._durations: dict[str, Duration] = {}
         self._paused: set[str] = set()
+        self._receipts: dict[str, str] = {}
         self._counts = dict.fromkeys(Status, 0)
         self._sequence = 0
         self._pruned_sequence = 0
@@ -68,6 +69,7 @@ class MemoryStore:
         self._durations |= batch.durations
         for lane, stopped in batch.paused.items():
             (self._paused.add if stopped else self._paused.discard)(lane)
+        self._receipts |= batch.receipts
         self._counts |= batch.counts or {}
         self._sequence = self._sequence if batch.sequence is None else batch.sequence
 
@@ -190,6 +192,9 @@ class MemoryStore:
 
     def attempts(self, number: int) -> list[Attempt]:
         return list(self._attempts.get(number, ()))
+
+    def receipt(self, request: str) -> str | None:
+        return self._receipts.get(request)
 
     def changes(self, since: int, limit: int) -> list[Change]:
         sequences = islice(self._feed.irange(since, inclusive=(False, True)), limit)

@@ -94,6 +94,17 @@ def _create_tasks(db: Database) -> None:
     )
 
 
+@migrations()
+def owners_and_receipts(db: Database) -> None:
+    """Several processes take turns in owning the file, and repeat what they asked each other."""
+    db.execute("INSERT INTO counters VALUES ('owner_epoch', 0)")
+    # Requests rise with time: new ones append, and old ones are dropped as one range.
+    db.execute(
+        "CREATE TABLE receipts (request TEXT NOT NULL PRIMARY KEY, receipt TEXT NOT NULL) "
+        "WITHOUT ROWID"
+    )
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to the newest schema, all or nothing."""
     database = Database(connection, recursive_triggers=False, execute_plugins=False)

@@ -66,6 +66,17 @@ def connect(path: str, durability: Durability, vfs: str | None) -> sqlite3.Conne
     return connection
 
 
+def take_over(connection: sqlite3.Connection, path: str) -> int:
+    """Become the owner on record; our number in the row of owners. Closes after an error."""
+    try:
+        with Translating(path):
+            (epoch,) = connection.execute(sql.TAKE_OVER).fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return int(epoch)
+
+
 def uri(path: str, **parameters: str) -> str:
     return f"file:{quote(os.fsencode(path))}?{urlencode(parameters)}"
 

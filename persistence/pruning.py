@@ -15,18 +15,20 @@ import msgspec
 from persistence import statements as sql
 from persistence.rows import status_of
 from persistence.store import Pruned
+from persistence.writing import begin
 from scheduler.domain.task import FINISHED
 
 
 def prune(
     connection: sqlite3.Connection,
+    epoch: int,
     created_before: int,
     finished_before: float,
     after: int,
     limit: int,
 ) -> Pruned:
     """One step, as `Store.prune` promises it; the caller rolls back after an error."""
-    connection.execute(sql.BEGIN)
+    begin(connection, epoch)
     examined = connection.execute(sql.EXAMINE, (after, created_before, limit)).fetchall()
     last = examined[-1][0] if len(examined) == limit else 0
     old = {

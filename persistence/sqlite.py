@@ -17,7 +17,7 @@ import msgspec
 from persistence import statements as sql
 from persistence.failures import Translating
 from persistence.filesystem import refuse_network
-from persistence.opening import connect, prepare_file
+from persistence.opening import connect, prepare_file, take_over
 from persistence.ownership import Ownership
 from persistence.pruning import prune
 from persistence.rows import Row, edges_of, status_of, tasks_of
@@ -53,7 +53,8 @@ def open_sqlite(
     prepare_file(path)
     ownership = Ownership(path)
     try:
-        return SQLiteStore(path, connect(path, durability, vfs), ownership)
+        connection = connect(path, durability, vfs)
+        return SQLiteStore(path, connection, take_over(connection, path), ownership)
     except BaseException:
         ownership.release()
         raise
@@ -62,8 +63,11 @@ def open_sqlite(
 class SQLiteStore:
     """Implements Store; see there for what each method promises."""
 
-    def __init__(self, path: str, connection: sqlite3.Connection, ownership: Ownership) -> None:
+    def __init__(
+        self, path: str, connection: sqlite3.Connection, epoch: int, ownership: Ownership
+    ) -> None:
         self._path = path
+        self._epoch = epoch
         self._connection = connection
         self._ownership = ownership
         self._wal = WalGauge(path)
@@ -78,7 +82,7 @@ class SQLiteStore:
 
     def write(self, batch: Batch) -> Iterator[None]:
         with self._translating:
-            yield from write_batch(self._connection, batch)
+            yield from write_batch(self._connection, batch, self._epoch)
 
     def commit(self) -> None:
         with self._committing:
@@ -92,7 +96,9 @@ class SQLiteStore:
     def prune(self, created_before: int, finished_before: float, after: int, limit: int) -> Pruned:
         try:
             with self._translating:
-                return prune(self._connection, created_before, finished_before, after, limit)
+                return prune(
+                    self._connection, self._epoch, created_before, finished_before, after, limit
+                )
         except StoreError:
             self.rollback()
             raise
@@ -168,6 +174,9 @@ class SQLiteStore:
         rows = self._read(sql.CHANGES, (since, limit))
         tasks = self._with_edges([row[1:] for row in rows])
         return [Change(row[0], task) for row, task in zip(rows, tasks, strict=True)]
+
+    def receipt(self, request: str) -> str | None:
+        return next((receipt for (receipt,) in self._read(sql.RECEIPT, (request,))), None)
 
     def page(self, where: Filter, below: int | None, limit: int) -> StorePage:
         statuses = where.statuses

@@ -11,7 +11,7 @@ from __future__ import annotations
 from scheduler.domain.task import ASKED_COLUMNS, COLUMNS, STATE_COLUMNS, UNFINISHED
 
 APPLICATION_ID = 0x68647263  # "hdrc", in the header of every file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def _names(fields: tuple[str, ...]) -> list[str]:
@@ -93,6 +93,13 @@ PUT_PAUSED = """
     INSERT INTO lanes (agent_type, paused) VALUES (?, ?)
     ON CONFLICT (agent_type) DO UPDATE SET paused = excluded.paused"""
 PUT_COUNTER = "INSERT OR REPLACE INTO counters (name, value) VALUES (?, ?)"
+PUT_RECEIPT = "INSERT OR REPLACE INTO receipts (request, receipt) VALUES (?, ?)"
+DROP_RECEIPTS = "DELETE FROM receipts WHERE request < ?"
+
+# ------------------------------------------------------------- who owns the file
+
+TAKE_OVER = "UPDATE counters SET value = value + 1 WHERE name = 'owner_epoch' RETURNING value"
+OWNER_EPOCH = "SELECT value FROM counters WHERE name = 'owner_epoch'"
 
 # ------------------------------------------------------------- loading
 
@@ -129,6 +136,7 @@ FALLEN = f"""
 ATTEMPTS = """
     SELECT task, attempt, holder, started_s, ended_s, outcome, error
     FROM attempts WHERE task = ? ORDER BY id"""
+RECEIPT = "SELECT receipt FROM receipts WHERE request = ?"
 CHANGES = f"SELECT sequence, {_ALL} FROM tasks WHERE sequence > ? ORDER BY sequence LIMIT ?"
 
 # ------------------------------------------------------------- pages

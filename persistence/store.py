@@ -95,6 +95,7 @@ class Batch:
     `inserted`: rows that the store has not seen. `moved`: state columns changed.
     `rewritten`: any column, and edges, changed. `touched`: state columns changed, but no change
     in the feed (heartbeats). `sequences`: the change number of each of the first three.
+    `receipts`: by request id, what came of it (JSON text); not a change by themselves.
     `counts` and `sequence` hold after the batch; None while nothing changed them.
     """
 
@@ -105,6 +106,7 @@ class Batch:
         "inserted",
         "moved",
         "paused",
+        "receipts",
         "rewritten",
         "sequence",
         "sequences",
@@ -120,6 +122,7 @@ class Batch:
         self.attempts: list[Attempt] = []
         self.durations: dict[str, Duration] = {}
         self.paused: dict[str, bool] = {}
+        self.receipts: dict[str, str] = {}
         self.counts: dict[Status, int] | None = None
         self.sequence: int | None = None
 
@@ -169,6 +172,7 @@ class Batch:
         self.attempts += newer.attempts
         self.durations |= newer.durations
         self.paused |= newer.paused
+        self.receipts |= newer.receipts
         self.counts = self.counts if newer.counts is None else newer.counts
         self.sequence = self.sequence if newer.sequence is None else newer.sequence
 
@@ -253,6 +257,10 @@ class Store(Protocol):
 
         Examines at most PAGE_EXAMINES rows.
         """
+        ...
+
+    def receipt(self, request: str) -> str | None:
+        """What came of a request, if it was written less than an hour ago."""
         ...
 
     def changes(self, since: int, limit: int) -> list[Change]:

@@ -11,14 +11,18 @@ from msgspec.structs import astuple
 from persistence import statements as sql
 from persistence.rows import Row, edge_rows, moved_row, touched_row, whole_row
 from persistence.store import Batch
-from scheduler.domain.errors import StoreCorrupt
+from scheduler.domain.errors import StoreCorrupt, StoreLocked
+from scheduler.domain.request_ids import forgotten_before
 
 SLICE = 100  # rows, one to two milliseconds
 
 
-def write_batch(connection: sqlite3.Connection, batch: Batch) -> Iterator[None]:
-    """Begin a transaction and write `batch` in it, yielding after each slice of rows."""
-    connection.execute(sql.BEGIN)
+def write_batch(connection: sqlite3.Connection, batch: Batch, epoch: int) -> Iterator[None]:
+    """Begin a transaction as the owner of `epoch` and write `batch` in it.
+
+    Yields after each slice of rows.
+    """
+    begin(connection, epoch)
     for statement, rows in _statements(batch):
         while part := list(islice(rows, SLICE)):
             written = connection.executemany(statement, part).rowcount
@@ -28,6 +32,16 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> Iterator[None]:
                     hint="Run `headrace doctor` on the file.",
                 )
             yield
+
+
+def begin(connection: sqlite3.Connection, epoch: int) -> None:
+    """Begin to write; StoreLocked if the file has had a new owner since we took it."""
+    connection.execute(sql.BEGIN)
+    if connection.execute(sql.OWNER_EPOCH).fetchone() != (epoch,):
+        raise StoreLocked(
+            "another process has taken the database over; nothing more is written to it here",
+            hint="Open it anew. Nobody may delete its .lock file while it is in use.",
+        )
 
 
 _CHANGES_EACH = frozenset({sql.MOVE_TASK, sql.TOUCH_TASK})
@@ -48,6 +62,9 @@ def _statements(batch: Batch) -> Iterator[tuple[str, Iterator[Row]]]:
     yield sql.PUT_DURATION, ((lane, known.mean, known.count) for lane, known in durations)
     yield sql.PUT_PAUSED, iter(batch.paused.items())
     yield sql.PUT_COUNTER, iter(_counters(batch))
+    yield sql.PUT_RECEIPT, iter(batch.receipts.items())
+    if batch.receipts:
+        yield sql.DROP_RECEIPTS, iter([(forgotten_before(max(batch.receipts)),)])
 
 
 def _counters(batch: Batch) -> list[tuple[str, int]]:

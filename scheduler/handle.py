@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from actors import commands as ask
 from actors.reply import Reply
-from actors.system import System
+from actors.system import Asking
 from persistence.store import Filter
 from scheduler import arguments as check
 from scheduler.domain import ids
@@ -49,6 +49,21 @@ Changes = list[Change]
 
 FEED_STEP = 1_000  # changes read at a time
 
+T = TypeVar("T")
+
+
+class Door(Protocol):
+    """What a handle speaks to: the actors of this process, or the way to those of another."""
+
+    async def ask(self, command: Asking[T]) -> T:
+        """Send a command and wait for its answer."""
+        ...
+
+    @property
+    def sequence(self) -> int | None:
+        """The number of the newest change; None where only the actors know it."""
+        ...
+
 
 class Scheduler:
     """A running scheduler, made by `open_scheduler`. All methods are for Trio tasks.
@@ -58,8 +73,8 @@ class Scheduler:
     StoreUnavailable (with its `outcome`) and, for arguments out of range, InvalidRequest.
     """
 
-    def __init__(self, system: System, sources: Mapping[str, float] = SOURCE_SCORES) -> None:
-        self._system = system
+    def __init__(self, door: Door, sources: Mapping[str, float] = SOURCE_SCORES) -> None:
+        self._door = door
         self._sources = sources
 
     async def enqueue(self, task: str | TaskSpec, **fields: Unpack[TaskFields]) -> Task:
@@ -87,9 +102,7 @@ class Scheduler:
 
     async def _enqueue(self, specs: Sequence[TaskSpec]) -> Tasks:
         requests = checked_all(specs, self._sources)
-        if self._system.gate.shut:
-            await self._system.gate.passage()
-        return await self._system.ask(ask.Enqueue(requests, Reply()))
+        return await self._door.ask(ask.Enqueue(requests, Reply()))
 
     async def claim(
         self,
@@ -114,9 +127,7 @@ class Scheduler:
         check.whole("limit", limit, 1, 1_000)
         check.number("lease", lease, 1, 86_400)
         check.number("wait", wait, 0, 86_400)
-        if self._system.gate.shut:
-            await self._system.gate.passage()
-        return await self._system.ask(ask.ClaimReady(holder, lanes, limit, lease, wait, Reply()))
+        return await self._door.ask(ask.ClaimReady(holder, lanes, limit, lease, wait, Reply()))
 
     async def heartbeat(
         self,
@@ -140,7 +151,7 @@ class Scheduler:
         if lease is not None:
             check.number("lease", lease, 1, 86_400)
         return moment(
-            await self._system.ask(ask.Heartbeat(number, token, lease, progress, note, Reply()))
+            await self._door.ask(ask.Heartbeat(number, token, lease, progress, note, Reply()))
         )
 
     async def complete(self, claim: ClaimOrToken, result: Any = None) -> Ended:
@@ -162,7 +173,7 @@ class Scheduler:
 
     async def _complete(self, completions: tuple[tuple[ClaimOrToken, Any], ...]) -> ask.Outcomes:
         finishes = tuple(check.completion(claim, result) for claim, result in completions)
-        return await self._system.ask(ask.Complete(finishes, Reply()))
+        return await self._door.ask(ask.Complete(finishes, Reply()))
 
     async def fail(self, claim: ClaimOrToken, error: str, *, retryable: bool = True) -> Ended:
         """The attempt has failed; `error` (up to 64 KiB) tells the story.
@@ -173,13 +184,13 @@ class Scheduler:
         check.text("error", error, 64 * 1024)
         number, token = check.claim(claim)
         finish = ask.Finish("fail", number, token, error=error)
-        return check.sole(await self._system.ask(ask.Fail(finish, bool(retryable), Reply())))
+        return check.sole(await self._door.ask(ask.Fail(finish, bool(retryable), Reply())))
 
     async def release(self, claim: ClaimOrToken) -> Ended:
         """Give the task back undone: it keeps its place in the queue and loses no attempt."""
         number, token = check.claim(claim)
         finish = ask.Finish("release", number, token)
-        return check.sole(await self._system.ask(ask.Release(finish, Reply())))
+        return check.sole(await self._door.ask(ask.Release(finish, Reply())))
 
     async def release_holders(self, prefix: str) -> Tasks:
         """Give back every claim of a holder whose name begins with `prefix`.
@@ -188,7 +199,7 @@ class Scheduler:
         to expire. Like a release it costs no attempt. Returns the tasks that were given back.
         """
         check.name("prefix", prefix)
-        return await self._system.ask(ask.ReleaseHolders(prefix, Reply()))
+        return await self._door.ask(ask.ReleaseHolders(prefix, Reply()))
 
     async def cancel(
         self, task: TaskOrId, reason: str | None = None, *, dry_run: bool = False
@@ -199,7 +210,7 @@ class Scheduler:
         """
         if reason is not None:
             check.text("reason", reason, 2_000)
-        return await self._system.ask(ask.Cancel(number_of(task), reason, bool(dry_run), Reply()))
+        return await self._door.ask(ask.Cancel(number_of(task), reason, bool(dry_run), Reply()))
 
     async def retry(self, task: TaskOrId, *, cascade: bool = False) -> Tasks:
         """Re-open a failed or cancelled task with fresh attempts.
@@ -207,7 +218,7 @@ class Scheduler:
         With `cascade` also the tasks that fell with it. Returns what was re-opened, the task
         itself first. Raises UnknownTask, IllegalTransition, PrerequisiteFailed.
         """
-        return await self._system.ask(ask.Retry(number_of(task), bool(cascade), Reply()))
+        return await self._door.ask(ask.Retry(number_of(task), bool(cascade), Reply()))
 
     async def update(self, task: TaskOrId, **fields: Any) -> Task:
         """Change fields of an unfinished task: description, summary, agent_type, base_priority,
@@ -218,9 +229,9 @@ class Scheduler:
         A running task keeps its agent_type and not_before. Raises UnknownTask,
         AlreadyFinished, IllegalTransition.
         """
-        return (
-            await self._system.ask(ask.Update(number_of(task), check.changes(fields), Reply()))
-        )[0]
+        return (await self._door.ask(ask.Update(number_of(task), check.changes(fields), Reply())))[
+            0
+        ]
 
     async def add_prerequisites(
         self,
@@ -237,15 +248,15 @@ class Scheduler:
         requires = check.tasks("prerequisites", prerequisites)
         follows = check.tasks("run_after", run_after)
         command = ask.AddPrerequisites(number_of(task), requires, follows, Reply())
-        return (await self._system.ask(command))[0]
+        return (await self._door.ask(command))[0]
 
     async def get(self, task: TaskOrId) -> Task:
         """The task as it stands. Raises UnknownTask."""
-        return await self._system.ask(ask.Get(number_of(task), Reply()))
+        return await self._door.ask(ask.Get(number_of(task), Reply()))
 
     async def details(self, task: TaskOrId) -> TaskDetails:
         """The task with its prerequisites, dependents and past attempts. Raises UnknownTask."""
-        return await self._system.ask(ask.GetDetails(number_of(task), Reply()))
+        return await self._door.ask(ask.GetDetails(number_of(task), Reply()))
 
     async def list(
         self,
@@ -272,20 +283,20 @@ class Scheduler:
                 check.name(field, value)
         where = Filter(check.statuses(status), source, agent_type, group)
         below = None if cursor is None else ids.decode(cursor, "cursor")
-        return await self._system.ask(ask.ListTasks(where, below, limit, Reply()))
+        return await self._door.ask(ask.ListTasks(where, below, limit, Reply()))
 
     async def queue_status(self) -> QueueStatus:
         """The queue in numbers."""
-        return await self._system.ask(ask.GetQueueStatus(Reply()))
+        return await self._door.ask(ask.GetQueueStatus(Reply()))
 
     async def why_idle(self, agent_types: Sequence[str] | None = None) -> Idle:
         """Why a claim of these agent types (None: of any) finds nothing, and until when.
 
-            if not claims:
-                idle = await scheduler.why_idle(["builder"])
+        if not claims:
+            idle = await scheduler.why_idle(["builder"])
         """
         lanes = None if agent_types is None else check.names("agent_types", agent_types)
-        return await self._system.ask(ask.WhyIdle(lanes, Reply()))
+        return await self._door.ask(ask.WhyIdle(lanes, Reply()))
 
     async def execution_plan(
         self,
@@ -305,11 +316,11 @@ class Scheduler:
             check.alone("group", tasks)
         if workers is not None:
             check.whole("workers", workers, 1, 1_000_000)
-        return await self._system.ask(ask.MakePlan(numbers, group, workers, Reply()))
+        return await self._door.ask(ask.MakePlan(numbers, group, workers, Reply()))
 
     async def explain(self, task: TaskOrId) -> Explanation:
         """Why a task is not running, and what its score is made of. Raises UnknownTask."""
-        return await self._system.ask(ask.Explain(number_of(task), Reply()))
+        return await self._door.ask(ask.Explain(number_of(task), Reply()))
 
     async def wait(self, tasks: Iterable[TaskOrId], *, timeout: float | None = None) -> Tasks:  # noqa: ASYNC109 - also ends the wait in the actor
         """Wait until all the tasks have finished, or `timeout` seconds; the tasks as they are.
@@ -320,7 +331,7 @@ class Scheduler:
         if timeout is not None:
             check.number("timeout", timeout, 0, 10 * 366 * 86_400)
         seconds = inf if timeout is None else timeout
-        return await self._system.ask(ask.Wait(numbers, seconds, Reply()))
+        return await self._door.ask(ask.Wait(numbers, seconds, Reply()))
 
     def changes(self, since: int | None = None) -> ChangeFeed:
         """Every change after sequence `since` (None: from now on), until the scheduler closes.
@@ -334,7 +345,7 @@ class Scheduler:
         """
         if since is not None:
             check.whole("since", since, 0, 2**63 - 1)
-        return ChangeFeed(self, self._system.sequence if since is None else since)
+        return ChangeFeed(self, self._door.sequence if since is None else since)
 
     async def read_changes(
         self, since: int | None, *, limit: int = FEED_STEP, wait: float = 0.0
@@ -347,21 +358,21 @@ class Scheduler:
             check.whole("since", since, 0, 2**63 - 1)
         check.whole("limit", limit, 1, FEED_STEP)
         check.number("wait", wait, 0, inf)
-        return await self._system.ask(ask.ReadChanges(since, limit, wait, Reply()))
+        return await self._door.ask(ask.ReadChanges(since, limit, wait, Reply()))
 
     async def pause(self, agent_type: str) -> None:
         """Hand out no more tasks of this type; running ones go on. Survives a restart."""
         check.name("agent_type", agent_type)
-        await self._system.ask(ask.SetPaused(agent_type, True, Reply()))
+        await self._door.ask(ask.SetPaused(agent_type, True, Reply()))
 
     async def resume(self, agent_type: str) -> None:
         """Hand out tasks of this type again."""
         check.name("agent_type", agent_type)
-        await self._system.ask(ask.SetPaused(agent_type, False, Reply()))
+        await self._door.ask(ask.SetPaused(agent_type, False, Reply()))
 
     async def flush(self) -> None:
         """Return when everything before this call is saved."""
-        await self._system.ask(ask.Flush(Reply()))
+        await self._door.ask(ask.Flush(Reply()))
 
 
 class ChangeFeed:
@@ -370,7 +381,7 @@ class ChangeFeed:
     An object rather than a generator, because Trio cannot clean up a generator that is left.
     """
 
-    def __init__(self, scheduler: Scheduler, since: int) -> None:
+    def __init__(self, scheduler: Scheduler, since: int | None) -> None:
         self._scheduler = scheduler
         self._since = since
         self._read: deque[Change] = deque()

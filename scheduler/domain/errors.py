@@ -27,6 +27,7 @@ stands in `received` alone, never in the message, because a message may be read 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 
@@ -216,3 +217,26 @@ class StoreNewer(StoreError):
     """The file was written by a newer headrace."""
 
     code = "store_newer"
+
+
+def from_dict(facts: Mapping[str, Any]) -> SchedulerError:
+    """The error that `as_dict` told of.
+
+    >>> from_dict(Overloaded("full", retry_after=2.0, hint="Wait.").as_dict()).retry_after
+    2.0
+    """
+    given = dict(facts)
+    kind = _KINDS.get(given.pop("code", ""), SchedulerError)
+    message = given.pop("message", "")
+    if "retry_after_s" in given:
+        given["retry_after"] = given.pop("retry_after_s")
+    return kind(message, **given)
+
+
+def _all_kinds(base: type[SchedulerError]) -> Iterator[type[SchedulerError]]:
+    yield base
+    for kind in base.__subclasses__():
+        yield from _all_kinds(kind)
+
+
+_KINDS = {kind.code: kind for kind in _all_kinds(SchedulerError)}

@@ -190,8 +190,8 @@ class TestFailing:
             file.seek(8 * 4_096)
             file.write(os.urandom(30 * 4_096))
         with (
-            closing(open_sqlite(path)) as store,
             pytest.raises(StoreCorrupt, match="SQLITE_CORRUPT"),
+            closing(open_sqlite(path)) as store,
         ):
             store.load()
 

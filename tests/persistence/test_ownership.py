@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from persistence.ownership import owner_of
+from persistence.ownership import lock_path, owner_of
 from persistence.sqlite import open_sqlite
 from scheduler.domain.errors import StoreLocked
+from tests.domain.making import make_task
+from tests.support.journal import Journal
 
 HOLD = """
 import sys
@@ -26,6 +28,8 @@ TRY = """
 import sys
 from persistence.sqlite import open_sqlite
 from scheduler.domain.errors import StoreLocked
+from tests.domain.making import make_task
+from tests.support.journal import Journal
 try:
     open_sqlite(sys.argv[1]).close()
     print("opened")
@@ -113,7 +117,7 @@ def test_a_fork_does_not_own_what_its_parent_does(path: str) -> None:
     """The child's exit leaves the parent's lock alone."""
     script = f"""
 import os, sys
-from persistence.ownership import owner_of
+from persistence.ownership import lock_path, owner_of
 from persistence.sqlite import open_sqlite
 store = open_sqlite({path!r})
 child = os.fork()
@@ -125,3 +129,16 @@ store.close()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "0 True\n", done.stderr
+
+
+def test_an_owner_whose_lock_was_deleted_writes_nothing_more(path: str) -> None:
+    """Two owners would corrupt each other's memory; the older one is fenced off."""
+    with closing(open_sqlite(path)) as old:
+        Path(lock_path(path)).unlink()
+        code = "import sys; from persistence.sqlite import open_sqlite; open_sqlite(sys.argv[1])"
+        subprocess.run([sys.executable, "-c", code, path], check=True)
+        with pytest.raises(StoreLocked, match="taken the database over"):
+            Journal(old).insert(make_task(1)).commit()
+        old.rollback()
+        with pytest.raises(StoreLocked, match="taken the database over"):
+            old.prune(2**62, 2e9, 0, 10)

@@ -63,6 +63,10 @@ class WrappedStore:
         self._pass("dependents")
         return self.inner.dependents(number)
 
+    def receipt(self, request: str) -> str | None:
+        self._pass("receipt")
+        return self.inner.receipt(request)
+
     def attempts(self, number: int) -> list[Attempt]:
         self._pass("attempts")
         return self.inner.attempts(number)
