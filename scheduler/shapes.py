@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from scheduler.domain.task import Attempt, Task, moment
+from scheduler.domain.task import Attempt, Status, Task, moment
 from scheduler.domain.views import (
     Cancellation,
+    Claim,
+    Ended,
     Explanation,
     Page,
     Plan,
     QueueStatus,
     Related,
+    RunningLease,
     TaskDetails,
 )
 
@@ -102,17 +105,20 @@ def attempt(one: Attempt) -> Shape:
     }
 
 
-def row(task: Task, blocked_by: int) -> Shape:
-    """A task in a list."""
+def compact(task: Task) -> Shape:
+    """A task in few words."""
     return {
         "task_id": task.id,
         "summary": task.summary,
         "status": task.status,
         "agent_type": task.agent_type,
-        "group": task.group,
         "calculated_priority": round(task.priority, 2),
-        "blocked_by": blocked_by,
     }
+
+
+def row(task: Task, blocked_by: int) -> Shape:
+    """A task in a list; `blocked_by` counts the unfinished tasks that it waits for."""
+    return compact(task) | {"group": task.group, "blocked_by": blocked_by}
 
 
 def page(found: Page) -> Shape:
@@ -132,9 +138,20 @@ def queue_status(status: QueueStatus) -> Shape:
         "avg_priority": round(status.avg_priority, 2),
         "oldest_pending": when(status.oldest_pending),
         "max_depth": status.max_depth,
+        "leases": [running_lease(lease) for lease in status.leases],
         "paused": list(status.paused),
         "database": status.database,
         "sequence": status.sequence,
+    }
+
+
+def running_lease(lease: RunningLease) -> Shape:
+    """Who works on which task, and until when."""
+    return {
+        "task_id": lease.id,
+        "holder": lease.holder,
+        "agent_type": lease.agent_type,
+        "expires_at": when(lease.expires_at),
     }
 
 
@@ -155,6 +172,43 @@ def retried(tasks: list[Task]) -> Shape:
         "status": tasks[0].status,
         "reopened_task_ids": [task.id for task in tasks],
         "total_reopened": len(tasks),
+    }
+
+
+def claim(claimed: Claim) -> Shape:
+    """A task to work on; what is absent from the task is left out."""
+    task = {name: fact for name, fact in whole(claimed.task).items() if fact is not None}
+    return {
+        "task_id": claimed.task.id,
+        "lease_token": claimed.token,
+        "lease_expires_at": when(claimed.expires_at),
+        "task": task,
+        "prerequisite_results": claimed.results,
+        "results_truncated": claimed.truncated,
+    }
+
+
+def completed(ended: Ended) -> Shape:
+    """What a completion did."""
+    return {
+        "task_id": ended.task.id,
+        "status": ended.task.status,
+        "unblocked": list(ended.released),
+        "total_unblocked": len(ended.released),
+    }
+
+
+def failed(ended: Ended) -> Shape:
+    """What a failure did: another attempt, or the end of the task and of what needed it."""
+    task = ended.task
+    again = task.status is Status.SCHEDULED
+    return {
+        "task_id": task.id,
+        "status": task.status,
+        "next_attempt_at": when(task.not_before) if again else None,
+        "attempts_left": 0 if task.status.finished else task.max_attempts - task.attempt,
+        "cascaded_task_ids": list(ended.fallen),
+        "total_cascaded": len(ended.fallen),
     }
 
 

@@ -125,7 +125,11 @@ def status_command(database: str, as_json: bool) -> None:
     if as_json:
         print_json(shape)
     else:
-        shown = shape | {"paused": ", ".join(status.paused)}
+        leases = "\n".join(
+            f"{lease.id}  until {shapes.when(lease.expires_at)}  {lease.holder}"
+            for lease in status.leases
+        )
+        shown = shape | {"leases": leases, "paused": ", ".join(status.paused)}
         print_facts({name: fact for name, fact in shown.items() if fact not in (None, "")})
 
 
