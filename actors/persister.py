@@ -202,6 +202,10 @@ class Persister:
         """Where the store is."""
         return self._store.location
 
+    def announce(self, address: str) -> None:
+        """Tell other processes at which socket they are served."""
+        self._store.announce(address)
+
     @property
     def trouble(self) -> str | None:
         """What the store said when it last failed; None while all is well."""

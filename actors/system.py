@@ -184,6 +184,10 @@ class System:
         """The absolute path of the database, or ":memory:"."""
         return self._persister.location
 
+    def announce(self, address: str) -> None:
+        """Tell other processes at which socket they are served."""
+        self._persister.announce(address)
+
     @property
     def trouble(self) -> str | None:
         """Why changes cannot be saved now, if they cannot."""

@@ -44,6 +44,9 @@ class MemoryStore:
     def location(self) -> str:
         return ":memory:"
 
+    def announce(self, address: str) -> None:
+        pass
+
     # ------------------------------------------------------------- writing
 
     def write(self, batch: Batch) -> Iterator[None]:

@@ -1,7 +1,8 @@
 """One owner a database file, over all processes and inside each.
 
-The owner holds a lock on `<database>.lock` and writes its process id into it. The file stays
-when the owner goes: to delete it would let two processes lock two files of one name. POSIX
+The owner holds a lock on `<database>.lock` and writes its process id into it and, on a second
+line, the address of its socket if it has one for other processes. The file stays when the owner
+goes: to delete it would let two processes lock two files of one name. POSIX
 locks belong to a process, and closing any descriptor of a file drops them all; so a second
 opening in the same process is recognised before the lock file is touched.
 """
@@ -12,12 +13,24 @@ import fcntl
 import os
 import threading
 from collections.abc import Hashable
+from typing import NamedTuple
 
 from persistence.failures import system_error
 from scheduler.domain.errors import StoreLocked
 
 _guard = threading.Lock()
-_owned: dict[Hashable, int] = {}  # file: the process that put it here, which a fork is not
+# file: the process that put it here, which a fork is not, and its descriptor of the lock file
+_owned: dict[Hashable, tuple[int, int]] = {}
+
+
+ADDRESS_BYTES = 4_096
+
+
+class Owner(NamedTuple):
+    """Who owned a file last, or does so now; the address is that of a Unix socket."""
+
+    pid: int
+    address: str | None
 
 
 def lock_path(path: str) -> str:
@@ -27,18 +40,26 @@ def lock_path(path: str) -> str:
 class Ownership:
     """The right to write one database file, until `release`."""
 
-    def __init__(self, path: str) -> None:
-        """Take it, for the existing file `path`. Raises StoreLocked or StoreUnavailable."""
+    def __init__(self, path: str, address: str | None = None) -> None:
+        """Take it, for the existing file `path`; at `address` others will be served.
+
+        Raises StoreLocked or StoreUnavailable.
+        """
         with _guard:
             names = _names(path)
-            if any(_owned.get(name) == os.getpid() for name in names):
+            if _owned_here(names) is not None:
                 raise _locked(path, os.getpid())
             try:
-                self._descriptor: int | None = _lock(path)
+                self._descriptor: int | None = _lock(path, address)
             except OSError as error:
                 raise system_error(error, lock_path(path)) from error
             self._names = names
-            _owned.update(dict.fromkeys(names, os.getpid()))
+            _owned.update(dict.fromkeys(names, (os.getpid(), self._descriptor)))
+
+    def announce(self, address: str) -> None:
+        """Tell other processes where they will be served."""
+        assert self._descriptor is not None
+        _write_owner(self._descriptor, address)
 
     def release(self) -> None:
         """Give it up; may be called twice."""
@@ -54,7 +75,7 @@ class Ownership:
 def owner_of(path: str) -> int | None:
     """The process that owns the file, if one does. Disturbs nobody."""
     with _guard:
-        if any(_owned.get(name) == os.getpid() for name in _names(path)):
+        if _owned_here(_names(path)) is not None:
             return os.getpid()
         try:
             descriptor = os.open(lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
@@ -67,6 +88,33 @@ def owner_of(path: str) -> int | None:
             os.close(descriptor)
 
 
+def last_owner(path: str) -> Owner | None:
+    """What the lock file says; its owner may be gone."""
+    with _guard:
+        lines = _lines(path)
+    if not lines[0].isdigit():
+        return None
+    address = lines[1] if len(lines) > 2 else b""  # what is cut short is not there yet
+    return Owner(int(lines[0]), os.fsdecode(address) or None)
+
+
+def _lines(path: str) -> list[bytes]:
+    ours = _owned_here(_names(path))
+    if ours is not None:
+        return os.pread(ours, ADDRESS_BYTES, 0).split(b"\n")
+    try:
+        with open(lock_path(path), "rb") as file:
+            return file.read(ADDRESS_BYTES).split(b"\n")
+    except OSError:
+        return [b""]
+
+
+def _owned_here(names: tuple[Hashable, ...]) -> int | None:
+    """The descriptor of the lock file, if this process owns the file."""
+    owned = (_owned.get(name, (0, 0)) for name in names)
+    return next((descriptor for pid, descriptor in owned if pid == os.getpid()), None)
+
+
 def _names(path: str) -> tuple[Hashable, ...]:
     """A file is known by its name and by its inode: either may have changed hands."""
     try:
@@ -76,12 +124,11 @@ def _names(path: str) -> tuple[Hashable, ...]:
     return (path, (facts.st_dev, facts.st_ino))
 
 
-def _lock(path: str) -> int:
+def _lock(path: str, address: str | None) -> int:
     descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        _write_owner(descriptor, address)
     except (BlockingIOError, PermissionError) as error:  # POSIX allows either when it is held
         pid = _pid_in(descriptor)
         os.close(descriptor)
@@ -92,8 +139,14 @@ def _lock(path: str) -> int:
     return descriptor
 
 
+def _write_owner(descriptor: int, address: str | None) -> None:
+    lines = [str(os.getpid()).encode(), *([] if address is None else [os.fsencode(address)])]
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, b"".join(line + b"\n" for line in lines), 0)
+
+
 def _pid_in(descriptor: int) -> int | None:
-    text = os.pread(descriptor, 32, 0).strip()
+    text = os.pread(descriptor, 32, 0).split(b"\n")[0].strip()
     return int(text) if text.isdigit() else None
 
 

@@ -41,17 +41,21 @@ from scheduler.domain.views import Change
 
 
 def open_sqlite(
-    path: str, *, durability: Durability = "synced", vfs: str | None = None
+    path: str,
+    *,
+    durability: Durability = "synced",
+    vfs: str | None = None,
+    address: str | None = None,
 ) -> SQLiteStore:
     """Open a database file, made if it is not there, and become its owner.
 
-    `vfs` names the SQLite file layer to use, for tests. Raises StoreUnavailable, StoreLocked,
-    StoreCorrupt, StoreNewer.
+    `address` is where other processes will be served. `vfs` names the SQLite file layer to use,
+    for tests. Raises StoreUnavailable, StoreLocked, StoreCorrupt, StoreNewer.
     """
     path = os.path.realpath(path)
     refuse_network(path)
     prepare_file(path)
-    ownership = Ownership(path)
+    ownership = Ownership(path, address)
     try:
         connection = connect(path, durability, vfs)
         return SQLiteStore(path, connection, take_over(connection, path), ownership)
@@ -77,6 +81,9 @@ class SQLiteStore:
     @property
     def location(self) -> str:
         return self._path
+
+    def announce(self, address: str) -> None:
+        self._ownership.announce(address)
 
     # ------------------------------------------------------------- writing
 

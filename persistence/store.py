@@ -205,6 +205,10 @@ class Store(Protocol):
         """The file's absolute path, or ":memory:"."""
         ...
 
+    def announce(self, address: str) -> None:
+        """Tell other processes at which Unix socket they are served, if they can share it."""
+        ...
+
     def load(self) -> Loaded:
         """Everything that is unfinished, and the counters."""
         ...

@@ -61,9 +61,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     @property
     def linked(self) -> bool:
         """Whether it names other tasks, which may not exist or not be able to succeed."""
-        return (
-            self.requires is not NO_EDGES or self.follows is not NO_EDGES or self.parent is not None
-        )
+        return self.requires != NO_EDGES or self.follows != NO_EDGES or self.parent is not None
 
 
 def checked_all(specs: Sequence[TaskSpec], sources: Mapping[str, float]) -> list[Request]:

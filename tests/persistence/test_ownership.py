@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from persistence.ownership import lock_path, owner_of
+from persistence.ownership import last_owner, lock_path, owner_of
 from persistence.sqlite import open_sqlite
 from scheduler.domain.errors import StoreLocked
 from tests.domain.making import make_task
@@ -129,6 +129,23 @@ store.close()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "0 True\n", done.stderr
+
+
+def test_the_lock_file_says_where_others_are_served(path: str) -> None:
+    """Reading it does not loosen the lock, in the owner's process either."""
+    assert last_owner(path) is None
+    with closing(open_sqlite(path, address="/a/socket")) as store:
+        assert last_owner(path) == (os.getpid(), "/a/socket")
+        store.announce("/b")
+        assert last_owner(path) == (os.getpid(), "/b")
+        assert (
+            subprocess.run(
+                [sys.executable, "-c", TRY, path], check=True, capture_output=True, text=True
+            ).stdout
+            == f"{os.getpid()}\n"
+        )
+    with closing(open_sqlite(path)):
+        assert last_owner(path) == (os.getpid(), None)
 
 
 def test_an_owner_whose_lock_was_deleted_writes_nothing_more(path: str) -> None:

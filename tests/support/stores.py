@@ -24,6 +24,9 @@ class WrappedStore:
     def location(self) -> str:
         return self.inner.location
 
+    def announce(self, address: str) -> None:
+        self.inner.announce(address)
+
     def load(self) -> Loaded:
         self._pass("load")
         return self.inner.load()
