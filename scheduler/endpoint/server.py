@@ -7,17 +7,25 @@ beside it.
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 import mcp_types as types
 import trio
+from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 
-from scheduler.endpoint import tools
+from scheduler.endpoint import prompts, resources, tools
 from scheduler.endpoint.instructions import INSTRUCTIONS
+from scheduler.endpoint.output import compact
+from scheduler.endpoint.subscriptions import Subscriptions
 from scheduler.handle import Scheduler
 
-Context = ServerRequestContext[dict[str, object], object]
+Context = ServerRequestContext[Any, Any]
+Paging = types.PaginatedRequestParams | None
+
+LASTING = CacheHint(ttl_ms=3_600_000, scope="public")  # changes with the version alone
+CHANGES_QUEUE = {"queue_pause", "queue_resume"}  # the status, but no task
 
 
 class Endpoint:
@@ -26,29 +34,68 @@ class Endpoint:
     def __init__(self, scheduler: Scheduler, profile: tools.Profile = "core") -> None:
         self._scheduler = scheduler
         self._profile: tools.Profile = profile
-        self.server: Server[dict[str, object]] = Server(
+        self._subscriptions = Subscriptions(scheduler)
+        self.server: Server[Any] = Server(
             "headrace",
             version=version("headrace"),
             title="headrace",
+            description="A durable task queue for agents: dependencies, priorities, leases.",
             instructions=INSTRUCTIONS,
+            cache_hints={
+                "tools/list": LASTING,
+                "prompts/list": LASTING,
+                "resources/list": LASTING,
+                "resources/templates/list": LASTING,
+            },
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
+            on_list_resources=self._list_resources,
+            on_list_resource_templates=self._list_templates,
+            on_read_resource=self._read_resource,
+            on_subscribe_resource=self._subscriptions.subscribe,
+            on_unsubscribe_resource=self._subscriptions.unsubscribe,
+            on_subscriptions_listen=self._subscriptions.listen,
+            on_list_prompts=self._list_prompts,
+            on_get_prompt=self._get_prompt,
         )
 
     async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Publish updates of resources to whoever has subscribed; runs until cancelled."""
-        task_status.started()
-        await trio.sleep_forever()
+        await self._subscriptions.run(task_status=task_status)
 
-    async def _list_tools(
-        self, context: Context, params: types.PaginatedRequestParams | None
-    ) -> types.ListToolsResult:
+    async def _list_tools(self, context: Context, params: Paging) -> types.ListToolsResult:
         return types.ListToolsResult(tools=tools.listed(self._profile))
 
     async def _call_tool(
         self, context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         answer = await tools.call(self._scheduler, self._profile, params.name, params.arguments)
+        if params.name in CHANGES_QUEUE and not answer.is_error:
+            await self._subscriptions.publish([resources.STATUS])
+        text, body = compact(answer.body)
         return types.CallToolResult(
-            structured_content=answer.body, content=[], is_error=answer.is_error
+            content=[types.TextContent(text=text)],
+            structured_content=body,
+            is_error=answer.is_error,
         )
+
+    async def _list_resources(self, context: Context, params: Paging) -> types.ListResourcesResult:
+        return types.ListResourcesResult(resources=resources.listed())
+
+    async def _list_templates(
+        self, context: Context, params: Paging
+    ) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=resources.templates())
+
+    async def _read_resource(
+        self, context: Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        return await resources.read(self._scheduler, params.uri)
+
+    async def _list_prompts(self, context: Context, params: Paging) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=prompts.listed())
+
+    async def _get_prompt(
+        self, context: Context, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        return prompts.get(params.name, params.arguments)
