@@ -6,14 +6,57 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+import trio
 
-from scheduler import shapes
+from scheduler.domain.errors import SchedulerError, StoreUnavailable
+from scheduler.endpoint import errors
+from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.tools import (
+    batch,
+    looking,
+    managing,
+    planning,
+    queueing,
+    waiting,
+    working,
+)
+from scheduler.endpoint.words import nearest
 from scheduler.handle import Scheduler
 
 if TYPE_CHECKING:
     import mcp_types
 
 Profile = Literal["core", "all"]
+
+CORE: tuple[Tool, ...] = (
+    queueing.ENQUEUE,
+    looking.LIST,
+    looking.GET,
+    looking.QUEUE_STATUS,
+    queueing.CANCEL,
+    planning.PLAN,
+    working.CLAIM,
+    working.HEARTBEAT,
+    working.COMPLETE,
+    working.FAIL,
+    waiting.WAIT_FOR,
+    planning.EXPLAIN,
+)
+MORE: tuple[Tool, ...] = (
+    batch.ENQUEUE_MANY,
+    working.RELEASE,
+    managing.RETRY,
+    managing.UPDATE,
+    managing.ADD_PREREQUISITES,
+    managing.PAUSE,
+    managing.RESUME,
+)
+EVERY: dict[str, Tool] = {tool.name: tool for tool in CORE + MORE}
+OFFERED: dict[Profile, dict[str, Tool]] = {
+    "core": {tool.name: tool for tool in CORE},
+    "all": EVERY,
+}
+PATIENCE = 55.0  # seconds: clients give up at about 60
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -25,20 +68,67 @@ class Answer(msgspec.Struct, frozen=True):
 
 def listed(profile: Profile) -> list[mcp_types.Tool]:
     """The tools of a profile, in a stable order."""
-    import mcp_types
-
-    schema = {"type": "object", "properties": {}, "additionalProperties": False}
-    return [
-        mcp_types.Tool(
-            name="task_queue_status", description="The queue in numbers.", input_schema=schema
-        )
-    ]
+    return [tool.listed() for tool in OFFERED[profile].values()]
 
 
 async def call(
     scheduler: Scheduler, profile: Profile, name: str, arguments: Mapping[str, Any] | None
 ) -> Answer:
-    """Answer one call. Raises nothing but Trio's Cancelled."""
-    if name == "task_queue_status":
-        return Answer(shapes.queue_status(await scheduler.queue_status()))
-    return Answer({"code": "unknown_tool", "message": "no such tool", "retryable": False}, True)
+    """Answer one call. Every error becomes an answer; only Trio's Cancelled leaves."""
+    given = arguments or {}
+    try:
+        return Answer(await _answer(scheduler, profile, name, given))
+    except BaseExceptionGroup as group:
+        failures, leaving = group.split(Exception)
+        if failures is None or leaving is not None:
+            raise (leaving or group) from None
+        return await _failed(failures, scheduler, profile, name, given)
+    except Exception as error:
+        return await _failed(error, scheduler, profile, name, given)
+
+
+async def _answer(
+    scheduler: Scheduler, profile: Profile, name: str, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    tool = OFFERED[profile].get(name)
+    if tool is None:
+        raise _unknown(name, profile)
+    parsed = tool.parse(arguments)
+    with trio.move_on_after(PATIENCE):
+        return await tool.answer(scheduler, **parsed)
+    raise StoreUnavailable(f"no answer came within {PATIENCE:g} s", outcome="unknown")
+
+
+async def _failed(
+    error: Exception,
+    scheduler: Scheduler,
+    profile: Profile,
+    name: str,
+    arguments: Mapping[str, Any],
+) -> Answer:
+    error = errors.first_of(error)
+    if not isinstance(error, SchedulerError):
+        return Answer(errors.internal(error, name), is_error=True)
+    tool = OFFERED[profile].get(name)
+    try:
+        body = await errors.refusal(error, name, tool, arguments, scheduler, profile == "all")
+    except Exception as other:
+        body = errors.internal(other, name)
+    return Answer(body, is_error=True)
+
+
+def _unknown(name: str, profile: Profile) -> errors.UnknownTool:
+    near = nearest(name, EVERY)
+    if near is None:
+        hint = "Call one of the allowed tools; task_queue_status gives an overview."
+    elif near in OFFERED[profile]:
+        hint = f"Did you mean {near}? Call it."
+    else:
+        hint = f"{near} is offered by a server that was started with --tools all."
+    return errors.UnknownTool(
+        "there is no such tool",
+        field="name",
+        received=name,
+        allowed=", ".join(OFFERED[profile]),
+        hint=hint,
+    )
