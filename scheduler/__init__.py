@@ -3,13 +3,14 @@
 What stands on what, from the top:
 
     scheduler.cli          the `headrace` command
+    scheduler.sharing      connect() and serve(): one file, many processes
     scheduler.embedding    open_scheduler(): store, actors, recovery, orderly close
     scheduler.handle       Scheduler: the object a client holds, one short method a command
     actors                 ingest, resolver, prioritizer, persister, and the loops that run them
     persistence            the stores: SQLite and memory
     scheduler.domain       pure: what a task is, how it moves, the graph, the score
 
-`actors` and `persistence` are implementation; everything a program needs is here. The two names
+`actors` and `persistence` are implementation; everything a program needs is here. The names
 that stand on them are imported when they are first used.
 """
 
@@ -62,6 +63,8 @@ from scheduler.domain.views import (
 if TYPE_CHECKING:
     from scheduler.embedding import open_scheduler
     from scheduler.handle import Scheduler
+    from scheduler.sharing.connecting import connect
+    from scheduler.sharing.serving import serve
 
 __all__ = [
     "AlreadyFinished",
@@ -104,11 +107,18 @@ __all__ = [
     "UnknownPrerequisite",
     "UnknownTask",
     "Weights",
+    "connect",
     "open_scheduler",
+    "serve",
 ]
 
 # The lower packages import `scheduler.domain`, and so this module: it must not import them.
-_ON_DEMAND = {"open_scheduler": "scheduler.embedding", "Scheduler": "scheduler.handle"}
+_ON_DEMAND = {
+    "Scheduler": "scheduler.handle",
+    "connect": "scheduler.sharing.connecting",
+    "open_scheduler": "scheduler.embedding",
+    "serve": "scheduler.sharing.serving",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -26,3 +26,9 @@ def forgotten_before(request: str) -> str:
     """
     made = ids.decode(request[: ids.LENGTH])
     return ids.encode(max(0, made - ids.first_at(ids.EPOCH_MS / 1000 + REMEMBERED)))
+
+
+def check_request_id(request: str) -> None:
+    """Raise InvalidRequest for what `make_request_id` never made."""
+    for half in (request[: ids.LENGTH], request[ids.LENGTH :]):
+        ids.decode(half, "request")

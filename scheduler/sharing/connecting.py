@@ -1,0 +1,246 @@
+"""A handle on a database that other processes may use at the same time."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, TypedDict
+
+import trio
+
+from actors.system import System, alone
+from persistence.ownership import last_owner
+from persistence.sqlite import SQLiteStore, open_sqlite
+from persistence.store import Durability
+from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreLocked
+from scheduler.domain.priority import Weights
+from scheduler.embedding import open_scheduler
+from scheduler.handle import Scheduler
+from scheduler.sharing import address as addresses
+from scheduler.sharing.door import OwnWay, SharedDoor, Way
+from scheduler.sharing.link import Link
+from scheduler.sharing.serving import serve
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # in typing from Python 3.12 on
+
+log = logging.getLogger("headrace")
+
+TRY_EVERY = 0.02  # seconds
+UNSERVED = 1.0  # seconds to wait for an owner that does not say where it serves
+PATIENCE = 10.0  # seconds to wait for one that does
+AFTER_TROUBLE = 1.0  # seconds
+
+
+class OwnerOptions(TypedDict, total=False):
+    """What `open_scheduler` takes besides the file and the durability."""
+
+    weights: Weights | None
+    sources: Mapping[str, float]
+    max_unsaved: int
+    max_unfinished: int
+    retention: float
+    admission_timeout: float | None
+    closing_time: float
+    wall_clock: Callable[[], float]
+    random_bits: Callable[[int], int]
+
+
+@asynccontextmanager
+async def connect(
+    path: str | os.PathLike[str],
+    *,
+    durability: Durability = "synced",
+    start_at_once: bool = False,
+    **options: Unpack[OwnerOptions],
+) -> AsyncIterator[Scheduler]:
+    """A scheduler on a file that other processes use too: the same handle as `open_scheduler`.
+
+        async with connect("tasks.db") as scheduler:
+            await scheduler.enqueue("Build the wheel")
+
+    Whoever comes first runs the actors and serves the others. When it leaves or dies, one of
+    the others takes over, and the calls that were under way are answered all the same.
+    `durability` and the further options, those of `open_scheduler`, hold while this process
+    owns the file.
+
+    With `start_at_once` the block starts before the file is open, and trouble with it is raised
+    by the calls. Otherwise raises as `open_scheduler`; StoreLocked if a process has the file
+    open that does not `serve`.
+    """
+    if os.fspath(path) == ":memory:":
+        raise InvalidRequest(
+            "a scheduler in memory cannot be shared",
+            field="path",
+            received=":memory:",
+            allowed="the name of a file",
+            hint="Use open_scheduler for one in memory.",
+        )
+    door = SharedDoor()
+    seeker = Seeker(path, door, durability, options, strict=not start_at_once)
+    with _one_error_alone():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(seeker.run)
+            try:
+                if not start_at_once:
+                    await seeker.found.wait()
+                yield Scheduler(door, door.sources)
+            finally:
+                nursery.cancel_scope.cancel()
+
+
+class Seeker:
+    """Finds the way to the actors, over and over: owns the file, or reaches whoever does.
+
+    `strict`: trouble before the first way is found ends it.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        door: SharedDoor,
+        durability: Durability,
+        options: OwnerOptions,
+        *,
+        strict: bool,
+    ) -> None:
+        self.found = trio.Event()
+        self._path = os.path.realpath(path)
+        self._door = door
+        self._durability = durability
+        self._options = options
+        self._strict = strict
+        self._lost_at = trio.current_time()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._once()
+                except SchedulerError as error:
+                    if self._strict and not self.found.is_set():
+                        raise
+                    if self._door.waits:
+                        log.warning("the database cannot be used: %s", error.message)
+                    self._door.refuse(error)
+                    await trio.sleep(AFTER_TROUBLE)
+        finally:
+            self._door.close()
+
+    async def _once(self) -> None:
+        try:
+            store = open_sqlite(
+                self._path,
+                durability=self._durability,
+                address=addresses.address_for(self._path),
+            )
+        except StoreLocked as locked:
+            await self._follow(locked)
+        else:
+            with closing(store):
+                await self._own(store)
+
+    # ------------------------------------------------------------- as the owner
+
+    async def _own(self, store: SQLiteStore) -> None:
+        """Run the actors and serve other processes, until cancelled."""
+        async with open_scheduler(
+            store=store, durability=self._durability, **self._options
+        ) as scheduler:
+            system = scheduler._door
+            assert isinstance(system, System)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(serve, scheduler)
+                self._lead_to(OwnWay(system), scheduler._sources, system)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    self._lead_nowhere()
+
+    # ------------------------------------------------------------- as one of the others
+
+    async def _follow(self, locked: StoreLocked) -> None:
+        """Reach the owner and stay with it while it is there; or wait a moment."""
+        owner = last_owner(self._path)
+        address = None if owner is None else owner.address
+        link = None if address is None else await self._reach(address)
+        if link is not None:
+            try:
+                await link.run()
+            finally:
+                self._lead_nowhere()
+            return
+        patience = UNSERVED if address is None else PATIENCE
+        if trio.current_time() - self._lost_at >= patience:
+            raise _unserved(locked) if address is None else _silent(locked)
+        await trio.sleep(TRY_EVERY)
+
+    async def _reach(self, address: str) -> Link | None:
+        """The way to the owner that listens there, if it answers."""
+        with trio.move_on_after(PATIENCE):
+            try:
+                stream = await trio.open_unix_socket(address)
+            except OSError:  # it has gone, or does not listen yet
+                return None
+            link = Link(stream, version("headrace"))
+            welcome = await link.greet()
+            if welcome is not None:
+                self._lead_to(link, welcome.sources)
+                return link
+            await stream.aclose()
+        return None
+
+    # ------------------------------------------------------------- the way
+
+    def _lead_to(
+        self, way: Way, sources: Mapping[str, float], system: System | None = None
+    ) -> None:
+        self._door.lead_to(way, dict(sources), system)
+        self.found.set()
+
+    def _lead_nowhere(self) -> None:
+        self._door.lead_nowhere()
+        self._lost_at = trio.current_time()
+
+
+def _unserved(locked: StoreLocked) -> StoreLocked:
+    return _unreachable(
+        locked,
+        "and does not share it",
+        "Let that program share it: `await nursery.start(serve, scheduler)`; or stop it.",
+    )
+
+
+def _silent(locked: StoreLocked) -> StoreLocked:
+    return _unreachable(
+        locked,
+        f"and has not answered for {PATIENCE:g} s",
+        "See what that process does; continue or stop it, then try again.",
+    )
+
+
+def _unreachable(locked: StoreLocked, why: str, hint: str) -> StoreLocked:
+    who = "another process" if locked.pid is None else f"process {locked.pid}"
+    return StoreLocked(
+        f"{who} has the database open {why}",
+        pid=locked.pid,
+        field=locked.field,
+        received=locked.received,
+        hint=hint,
+    )
+
+
+@contextmanager
+def _one_error_alone() -> Iterator[None]:
+    """Let a single error leave as itself and not in a group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error = alone(group)
+        if error is group:
+            raise
+        raise error from error.__cause__
