@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
+from scheduler.cli import location
+
 Function = TypeVar("Function", bound=Callable[..., Any])
-DEFAULT_DATABASE = "tasks.db"
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
@@ -70,8 +71,9 @@ database_option = click.option(
     "database",
     metavar="FILE",
     envvar="HEADRACE_DB",
-    default=DEFAULT_DATABASE,
-    help=f"The database. Default: $HEADRACE_DB, else {DEFAULT_DATABASE} in the current folder.",
+    default=lambda: str(location.here()),
+    help="The database. Default: $HEADRACE_DB, else .headrace/tasks.db at the root of the git "
+    "repository, else tasks.db in the user's data folder.",
 )
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; an error as well, on stdout."

@@ -9,6 +9,7 @@ from typing import TypeVar
 import trio
 
 from scheduler import open_scheduler
+from scheduler.cli import location
 from scheduler.domain.errors import StoreUnavailable
 from scheduler.handle import Scheduler
 
@@ -24,7 +25,9 @@ def ask(
     create: bool = False,
 ) -> Answer:
     """The answer of the scheduler on this file, which must exist unless `create`."""
-    if not create:
+    if create:
+        location.prepare(database)
+    else:
         must_exist(database)
 
     async def conversation() -> Answer:

@@ -18,9 +18,18 @@ from typing import Any, Protocol
 import pytest
 
 from scheduler.cli.main import run
+from tests.flows.conftest import run_on_virtual_time
 
 COMMAND = [sys.executable, "-m", "scheduler.cli"]
+DATABASE = "tasks.db"  # unless a test says otherwise
 PATIENCE = 60  # seconds until a test gives up on a process
+ON_VIRTUAL_TIME = ("test_worker.py",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.name in ON_VIRTUAL_TIME:
+            item.add_marker(pytest.mark.trio(run=run_on_virtual_time), append=False)
 
 
 @dataclass
@@ -96,7 +105,7 @@ class Headrace:
 
 def _environment() -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE")}
-    return own | {"PYTHONUNBUFFERED": "1"}
+    return own | {"PYTHONUNBUFFERED": "1", "HEADRACE_DB": DATABASE}
 
 
 @pytest.fixture
@@ -106,7 +115,7 @@ def here(
     def command(*words: str, code: int = 0, **environment: str) -> Said:
         with monkeypatch.context() as patch:
             patch.chdir(tmp_path)
-            patch.delenv("HEADRACE_DB", raising=False)
+            patch.setenv("HEADRACE_DB", DATABASE)
             for name, value in environment.items():
                 patch.setenv(name, value)
             found = run(list(words))

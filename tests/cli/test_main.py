@@ -25,7 +25,7 @@ NOBODY = "0" * 13
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HEADRACE_DB", raising=False)
+    monkeypatch.setenv("HEADRACE_DB", "tasks.db")
     return tmp_path
 
 

@@ -76,7 +76,7 @@ def test_a_run_on_a_terminal(tmp_path: Path) -> None:
     """A live picture while it runs, the summary and a visible cursor at its end."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, "run", MONTAGE, "--speed", "40", "--workers", "12"],
+        [*COMMAND, "run", MONTAGE, "--speed", "40", "--workers", "12", "--db", "tasks.db"],
         cwd=tmp_path,
         stdout=theirs,
         stderr=theirs,

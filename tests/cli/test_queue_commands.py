@@ -125,12 +125,13 @@ def test_pages(here: Command) -> None:
 
 
 def test_the_database_option(here: Command, tmp_path: Path) -> None:
-    """--db wins over HEADRACE_DB, which wins over tasks.db in the current folder."""
-    here("enqueue", "one", HEADRACE_DB="env.db")
-    here("enqueue", "two", "--db", "flag.db", HEADRACE_DB="env.db")
-    here("enqueue", "three")
-    names = {path.name for path in tmp_path.glob("*.db")}
-    assert names == {"env.db", "flag.db", "tasks.db"}
+    """--db wins over HEADRACE_DB, which wins over the user's data folder."""
+    data = str(tmp_path / "data")
+    here("enqueue", "one", HEADRACE_DB="env.db", XDG_DATA_HOME=data)
+    here("enqueue", "two", "--db", "flag.db", HEADRACE_DB="env.db", XDG_DATA_HOME=data)
+    assert {path.name for path in tmp_path.rglob("*.db")} == {"env.db", "flag.db"}
+    here("enqueue", "three", HEADRACE_DB="", XDG_DATA_HOME=data)
+    assert {path.name for path in tmp_path.rglob("*.db")} == {"env.db", "flag.db", "tasks.db"}
 
 
 def test_hostile_text_cannot_steer_a_terminal(here: Command) -> None:
