@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler.domain.errors import (
+    DependencyCycle,
     InvalidRequest,
     InvalidTask,
     LeaseLost,
@@ -29,6 +30,7 @@ from scheduler.shapes import Shape, when
 
 log = logging.getLogger(__name__)
 
+PATH_ENDS = 50
 RETRY_AFTER = 5.0  # seconds, for what is worth a retry and does not say when
 ID_ALLOWED = Id().allowed
 
@@ -80,6 +82,8 @@ async def refusal(
         facts["field"] = _field(error.field, tool)
     if error.received is not None:
         facts["received"] = shown(error.received)
+    if isinstance(error, DependencyCycle):
+        facts["path"] = _in_short(error.path)
     if facts.get("field") == LEASE_TOKEN.name:
         facts.pop("received", None)
     if error.retryable:
@@ -88,14 +92,8 @@ async def refusal(
 
 
 def _about_an_id(error: SchedulerError) -> bool:
-    return (
-        isinstance(error, UnknownTask | UnknownPrerequisite)
-        or error.allowed == ID_ALLOWED
-        or (error.allowed or "").startswith(REF_OR_ID)
-    )
-
-
-REF_OR_ID = "a ref of this call, or "
+    unknown = isinstance(error, UnknownTask | UnknownPrerequisite)
+    return unknown or error.allowed == ID_ALLOWED
 
 
 def _code(error: SchedulerError, tool: Tool | None) -> str:
@@ -107,7 +105,7 @@ def _code(error: SchedulerError, tool: Tool | None) -> str:
 
 def _field(field: str, tool: Tool | None) -> str:
     """The name that the argument has in the tool."""
-    names = () if tool is None else tuple(field.name for field in tool.inputs)
+    names = {} if tool is None else tool.by_name
     if field not in names:
         for other in ALSO_CALLED.get(field, ()):
             if other in names:
@@ -130,9 +128,17 @@ ALSO_CALLED = {
 async def _message(
     error: SchedulerError, arguments: Mapping[str, Any], scheduler: Scheduler
 ) -> str:
-    """Its own, but for a lost lease: that one names the present holder, who chose the name."""
-    if not isinstance(error, LeaseLost):
-        return error.message
+    """Its own, but where that one repeats a path, or the name that a holder chose."""
+    match error:
+        case DependencyCycle(path=[_, _, *_]):
+            return f"{len(error.path)} tasks wait for each other in a circle"
+        case LeaseLost():
+            return await _lost(arguments, scheduler)
+        case _:
+            return error.message
+
+
+async def _lost(arguments: Mapping[str, Any], scheduler: Scheduler) -> str:
     lost = "this lease no longer holds the task"
     try:
         task = await scheduler.get(arguments.get("task_id") or arguments.get("id") or "")
@@ -140,6 +146,11 @@ async def _message(
         return lost
     if task.lease is None:
         return f"{lost}, which is {task.status}"
-    return (
-        f"{lost}, which is {task.status}; the lease that does ends at {when(task.lease.expires_at)}"
-    )
+    return f"{lost}; the lease that does ends at {when(task.lease.expires_at)}"
+
+
+def _in_short(path: list[str]) -> list[str]:
+    """A long path without its middle."""
+    if len(path) <= 2 * PATH_ENDS:
+        return path
+    return [*path[:PATH_ENDS], "...", *path[-PATH_ENDS:]]

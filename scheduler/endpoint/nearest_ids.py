@@ -7,7 +7,7 @@ from scheduler.domain.errors import SchedulerError
 from scheduler.domain.task import UNFINISHED
 from scheduler.handle import Scheduler
 
-LOOKED_AT = 200  # newest tasks, and as many newest unfinished ones
+LOOKED_AT = 100  # newest tasks, and as many newest unfinished ones
 NAMED = 3
 
 

@@ -32,14 +32,14 @@ class Tool(msgspec.Struct, frozen=True):
     answer: Callable[..., Awaitable[Shape]]
     repeatable: bool = False  # a second call with the same arguments changes nothing more
     makes_tasks: bool = False  # its arguments are fields of tasks
+    by_name: dict[str, Field] = {}  # the inputs
 
-    def fields(self) -> dict[str, Field]:
-        """The arguments by name."""
-        return {field.name: field for field in self.inputs}
+    def __post_init__(self) -> None:
+        self.by_name.update((field.name, field) for field in self.inputs)
 
     def parse(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call, proved."""
-        return arguments.parse(self.fields(), given, self.name)
+        return arguments.parse(self.by_name, given, self.name)
 
     def listed(self) -> mcp_types.Tool:
         """As a client sees it."""

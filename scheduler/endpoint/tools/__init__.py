@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -56,7 +57,7 @@ OFFERED: dict[Profile, dict[str, Tool]] = {
     "core": {tool.name: tool for tool in CORE},
     "all": EVERY,
 }
-PATIENCE = 55.0  # seconds: clients give up at about 60
+PATIENCE = 50.0  # seconds: clients give up at about 60
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -68,7 +69,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 def listed(profile: Profile) -> list[mcp_types.Tool]:
     """The tools of a profile, in a stable order."""
-    return [tool.listed() for tool in OFFERED[profile].values()]
+    return list(_listed(profile))
+
+
+@cache
+def _listed(profile: Profile) -> tuple[mcp_types.Tool, ...]:
+    return tuple(tool.listed() for tool in OFFERED[profile].values())
 
 
 async def call(
@@ -96,7 +102,8 @@ async def _answer(
     parsed = tool.parse(arguments)
     with trio.move_on_after(PATIENCE):
         return await tool.answer(scheduler, **parsed)
-    raise StoreUnavailable(f"no answer came within {PATIENCE:g} s", outcome="unknown")
+    outcome = "refused" if tool.effect == "reads" else "unknown"
+    raise StoreUnavailable(f"no answer came within {PATIENCE:g} s", outcome=outcome)
 
 
 async def _failed(

@@ -73,4 +73,5 @@ CANCEL = Tool(
         "dry_run": returns.flag(),
     },
     answer=task_cancel,
+    repeatable=True,
 )

@@ -99,7 +99,7 @@ WAIT_FOR = Tool(
     effect="reads",
     inputs=(
         Field("task_ids", Several(Id(), least=1), aliases=("ids", "tasks", "task_id", "id")),
-        Field("since", Number(0, 2**63 - 1, whole=True), "a sequence; 0: all on record"),
+        Field("since", Number(0, 2**53 - 1, whole=True), "a sequence; 0: all on record"),
         Field("wait_seconds", WAIT, default=30),
     ),
     outputs={
