@@ -7,7 +7,7 @@ import sys
 
 import trio
 
-from scheduler import open_scheduler
+from scheduler import connect
 from scheduler.cli import exit_codes, location
 from scheduler.cli.signals import heeded
 from scheduler.endpoint.server import Endpoint
@@ -34,7 +34,7 @@ def log_to_stderr() -> None:
 
 async def _session(database: str, profile: Profile) -> int:
     """Returns the number of the signal that ended it, or 0."""
-    async with open_scheduler(database, closing_time=CLOSING_TIME) as scheduler:
+    async with connect(database, start_at_once=True, closing_time=CLOSING_TIME) as scheduler:
         with trio.open_signal_receiver(*heeded()) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_until_served, Endpoint(scheduler, profile), nursery)

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, TypedDict
 
 import trio
@@ -20,6 +19,7 @@ from scheduler.domain.priority import Weights
 from scheduler.embedding import open_scheduler
 from scheduler.handle import Scheduler
 from scheduler.sharing import address as addresses
+from scheduler.sharing import wire
 from scheduler.sharing.door import OwnWay, SharedDoor, Way
 from scheduler.sharing.link import Link
 from scheduler.sharing.serving import serve
@@ -186,7 +186,7 @@ class Seeker:
                 stream = await trio.open_unix_socket(address)
             except OSError:  # it has gone, or does not listen yet
                 return None
-            link = Link(stream, version("headrace"))
+            link = Link(stream, wire.our_version())
             welcome = await link.greet()
             if welcome is not None:
                 self._lead_to(link, welcome.sources)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -98,7 +96,8 @@ class Server:
             text = await framed.receive()
             hello = None if text is None else wire.to_owner(text)
             if isinstance(hello, wire.Hello) and hello.protocol == wire.PROTOCOL:
-                welcome = wire.Welcome(wire.PROTOCOL, _version(), os.getpid(), self._sources)
+                version = wire.our_version()
+                welcome = wire.Welcome(wire.PROTOCOL, version, os.getpid(), self._sources)
                 framed.post(wire.encode(welcome))
                 return True
             theirs = hello.version if isinstance(hello, wire.Hello) else "?"
@@ -153,14 +152,9 @@ async def _until_broken(framed: Framed) -> None:
         await framed.run()
 
 
-@cache
-def _version() -> str:
-    return version("headrace")
-
-
 def _other_version(theirs: str) -> StoreNewer:
     return StoreNewer(
-        f"the database is held by headrace {_version()} (process {os.getpid()}), "
+        f"the database is held by headrace {wire.our_version()} (process {os.getpid()}), "
         f"which speaks another protocol than this one",
         received=theirs[:80],
         allowed=f"protocol {wire.PROTOCOL}",

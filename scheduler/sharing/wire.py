@@ -171,6 +171,14 @@ def refusal(n: int, error: SchedulerError) -> bytes:
 
 
 ToOwner = Hello | Ping | Forget | Call
+@cache
+def our_version() -> str:
+    """The version of this headrace."""
+    from importlib.metadata import version  # takes 20 ms to import
+
+    return version("headrace")
+
+
 FromOwner = Welcome | Pong | Answer | Refusal
 to_owner = msgspec.json.Decoder(ToOwner).decode
 from_owner = msgspec.json.Decoder(FromOwner).decode
