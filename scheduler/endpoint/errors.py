@@ -19,7 +19,7 @@ from scheduler.domain.errors import (
     UnknownPrerequisite,
     UnknownTask,
 )
-from scheduler.endpoint.fields import Id
+from scheduler.endpoint.fields import ID_ALLOWED
 from scheduler.endpoint.hints import Case, hint
 from scheduler.endpoint.nearest_ids import nearest_ids
 from scheduler.endpoint.task_fields import LEASE_TOKEN
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 PATH_ENDS = 50
 RETRY_AFTER = 5.0  # seconds, for what is worth a retry and does not say when
-ID_ALLOWED = Id().allowed
 
 
 class UnknownTool(InvalidRequest):

@@ -21,6 +21,7 @@ from scheduler.domain.errors import InvalidRequest
 from scheduler.endpoint.words import nearest
 
 Schema = dict[str, Any]
+ID_ALLOWED = f"a task id: {ids.LENGTH} characters of 0-9 and a-z without i, l, o, u"
 ID_PREFIX = "task://"  # a resource's address stands for the id in it
 
 
@@ -82,7 +83,7 @@ class Id(msgspec.Struct, frozen=True):
 
     @property
     def allowed(self) -> str:
-        return f"a task id: {ids.LENGTH} characters of 0-9 and a-z without i, l, o, u"
+        return ID_ALLOWED
 
     def schema(self) -> Schema:
         return {"type": "string"}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from scheduler.domain.errors import SchedulerError, StoreError, StoreUnavailable
+from scheduler.endpoint.fields import ID_ALLOWED
 
 ID = re.compile(r"\b[0-7][0-9a-hjkmnp-tv-z]{12}\b")
 
@@ -130,7 +131,7 @@ def _argument(case: Case) -> str:
         )
     if error.field == "wait_seconds":
         return f"Wait up to 50 s, then call {case.tool} again: nothing is missed in between."
-    if case.near:
+    if error.allowed == ID_ALLOWED and error.received is not None:
         return f"{_look_up(case)}."
     own = REPHRASED.get(_own(case), _own(case)) or "Mend it."
     return f"{own} Then call {case.tool} again."

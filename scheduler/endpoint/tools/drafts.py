@@ -76,7 +76,9 @@ def _check_id(draft: Draft, field: str, word: str, by_ref: Mapping[str, Draft]) 
             field=f"{draft.at}.{field}",
             received=word,
             allowed="a ref of this call, or a task id",
-            hint=f"Did you mean the ref of {place}?" if place else None,
+            hint=f"Did you mean the ref of {place}?"
+            if place
+            else "Name a ref of this call, or look the id up with task_list.",
         ) from None
 
 
