@@ -133,7 +133,7 @@ def _argument(case: Case) -> str:
         return f"Wait up to 50 s, then call {case.tool} again: nothing is missed in between."
     if error.allowed == ID_ALLOWED and error.received is not None:
         return f"{_look_up(case)}."
-    own = REPHRASED.get(_own(case), _own(case)) or "Mend it."
+    own = REPHRASED.get(_own(case), _own(case)) or "Do as allowed says."
     return f"{own} Then call {case.tool} again."
 
 
