@@ -1,14 +1,19 @@
-"""Opens the database of a command for one conversation with its scheduler."""
+"""One conversation with the scheduler on the database of a command, wherever it runs.
+
+If another process has the file open and shares it, that one is asked; else this one opens it.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 import trio
 
-from scheduler import open_scheduler
+from persistence.ownership import owner_of
+from scheduler import connect
 from scheduler.cli import location
 from scheduler.domain.errors import StoreUnavailable
 from scheduler.handle import Scheduler
@@ -31,11 +36,11 @@ def ask(
         must_exist(database)
 
     async def conversation() -> Answer:
-        async with open_scheduler(database, closing_time=CLOSING_TIME) as scheduler:
+        async with connect(database, closing_time=CLOSING_TIME) as scheduler:
             try:
                 return await question(scheduler)
             except StoreUnavailable as error:
-                if error.outcome != "unknown":
+                if error.outcome != "unknown" or not _is_ours(database):
                     raise
                 late = error
         raise StoreUnavailable(  # closing would have raised if anything were unsaved
@@ -45,6 +50,11 @@ def ask(
         )
 
     return trio.run(conversation)
+
+
+def _is_ours(database: str) -> bool:
+    """Whether this process has the file open, so that its own closing saves what is left."""
+    return owner_of(os.path.realpath(database)) == os.getpid()
 
 
 def must_exist(database: str) -> None:
