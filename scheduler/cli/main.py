@@ -34,6 +34,7 @@ COMMANDS = {
     "pause": "scheduler.cli.changing_commands",
     "resume": "scheduler.cli.changing_commands",
     "doctor": "scheduler.cli.doctor_command",
+    "mcp": "scheduler.cli.mcp_command",
 }
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(

@@ -13,7 +13,7 @@ import trio
 
 from persistence.store import Durability
 from scheduler import open_scheduler
-from scheduler.cli import exit_codes
+from scheduler.cli import exit_codes, location
 from scheduler.cli.displays import Display, JsonDisplay, PlainDisplay
 from scheduler.cli.jobs import job_of
 from scheduler.cli.progress import Tally
@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True):
 def run_workflow(path: Path, group: str | None, settings: Settings) -> int:
     """Run a file to its end, or to a signal; returns the exit code."""
     session = _Session(read_workflow(path, group), settings, _display(settings))
+    location.prepare(settings.database)
     try:
         summary = trio.run(session.run)
     finally:
