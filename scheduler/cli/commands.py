@@ -34,27 +34,38 @@ class Tail:
         del self._kept[: -self._size]
 
     @property
+    def whole(self) -> bytes | None:
+        """All that was written; None if some of it was dropped."""
+        return bytes(self._kept) if self._total == len(self._kept) else None
+
+    @property
     def text(self) -> str:
-        """What was kept, as text; says how much was dropped."""
-        kept = self._kept.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-        dropped = self._total - len(self._kept)
+        """The end of what was kept, as text; says how much is missing."""
+        end = self._kept[-TAIL_BYTES:]
+        kept = end.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        dropped = self._total - len(end)
         return f"[{dropped:,} bytes left out]\n{kept}" if dropped else kept
 
 
 async def run_command(
-    words: Sequence[str], environment: Mapping[str, str], stdout: Tail, stderr: Tail
+    words: Sequence[str],
+    environment: Mapping[str, str | None],
+    stdout: Tail,
+    stderr: Tail,
+    stdin: bytes | None = None,
 ) -> int:
     """Run a command without a shell; returns its exit code, negative for a signal.
 
-    When the caller is cancelled, the command and its children are terminated. Raises OSError
-    when it cannot be started.
+    `environment` is set on top of our own; None takes a variable away. Without `stdin` there is
+    no input. When the caller is cancelled, the command and its children are terminated. Raises
+    OSError when it cannot be started.
     """
     process = await trio.lowlevel.open_process(
         words,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | environment,
+        env={n: v for n, v in (os.environ | environment).items() if v is not None},
         process_group=0,  # Ctrl-C reaches headrace alone, and a kill reaches all children
     )
     assert process.stdout is not None
@@ -63,6 +74,8 @@ async def run_command(
         async with process.stdout, process.stderr, trio.open_nursery() as nursery:
             nursery.start_soon(stdout.fill, process.stdout)
             nursery.start_soon(stderr.fill, process.stderr)
+            if process.stdin is not None:
+                nursery.start_soon(_feed, process.stdin, stdin or b"")
             code = await process.wait()
             nursery.cancel_scope.deadline = trio.current_time() + LINGER_SECONDS
     finally:
@@ -70,6 +83,13 @@ async def run_command(
             with trio.CancelScope(shield=True):
                 await _terminate(process)
     return code
+
+
+async def _feed(stream: trio.abc.SendStream, data: bytes) -> None:
+    """Write it all and close; a command need not read what it is given."""
+    with suppress(trio.BrokenResourceError):
+        async with stream:
+            await stream.send_all(data)
 
 
 async def _terminate(process: trio.Process) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from typing import Any
-
 import msgspec
 import trio
 
 from scheduler.cli.commands import Tail, run_command
+from scheduler.cli.outcomes import Outcome, how_it_ended, not_started, story, timed_out
 from scheduler.cli.workflow_task import WorkflowTask
 from scheduler.domain.task import Task
-
-STORY_LENGTH = 2_000  # characters of output in an error
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -27,13 +23,6 @@ class Job(msgspec.Struct, frozen=True):
     sleep: float
     timeout: float
     retryable: bool
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """How a job ended: with an error or a result."""
-
-    error: str | None = None
-    result: dict[str, Any] | None = None
 
 
 def job_of(task: WorkflowTask, speed: float) -> Job:
@@ -52,7 +41,7 @@ async def perform(job: Job, task: Task) -> Outcome:
     if job.command is None:
         with trio.move_on_after(job.timeout) as limit:
             await trio.sleep(job.sleep)
-        return Outcome(error=_timed_out(job)) if limit.cancelled_caught else Outcome()
+        return _failed(job, timed_out(job.timeout)) if limit.cancelled_caught else Outcome()
     return await _command(job, job.command, task)
 
 
@@ -67,28 +56,13 @@ async def _command(job: Job, command: tuple[str, ...], task: Task) -> Outcome:
         with trio.move_on_after(job.timeout) as limit:
             code = await run_command(command, about, stdout, stderr)
     except OSError as error:
-        return Outcome(error=f"cannot be started: {error.strerror or error}")
+        return _failed(job, not_started(error))
     if limit.cancelled_caught:
-        return Outcome(error=_story(_timed_out(job), stdout, stderr))
+        return _failed(job, story(timed_out(job.timeout), stdout, stderr))
     if code != 0:
-        return Outcome(error=_story(_how_it_ended(code), stdout, stderr))
+        return _failed(job, story(how_it_ended(code), stdout, stderr))
     return Outcome(result={"exit_code": code, "stdout": stdout.text, "stderr": stderr.text})
 
 
-def _timed_out(job: Job) -> str:
-    return f"timed out after {job.timeout:g} s"
-
-
-def _how_it_ended(code: int) -> str:
-    if code > 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"
-
-
-def _story(what: str, stdout: Tail, stderr: Tail) -> str:
-    """What happened, with the end of stderr, or of stdout when stderr is silent."""
-    output = stderr.text.strip() or stdout.text.strip()
-    return f"{what}\n{output[-STORY_LENGTH:]}" if output else what
+def _failed(job: Job, error: str) -> Outcome:
+    return Outcome(error, retryable=job.retryable)

@@ -21,6 +21,7 @@ from scheduler.domain.errors import SchedulerError
 
 COMMANDS = {
     "run": "scheduler.cli.run_command",
+    "work": "scheduler.cli.work_command",
     "enqueue": "scheduler.cli.changing_commands",
     "list": "scheduler.cli.reading_commands",
     "get": "scheduler.cli.reading_commands",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -15,9 +14,11 @@ from persistence.store import Durability
 from scheduler import open_scheduler
 from scheduler.cli import exit_codes, location
 from scheduler.cli.displays import Display, JsonDisplay, PlainDisplay
+from scheduler.cli.holders import take_back
 from scheduler.cli.jobs import job_of
 from scheduler.cli.progress import Tally
-from scheduler.cli.runner import Event, Runner, take_back
+from scheduler.cli.runner import Event, Runner
+from scheduler.cli.signals import heeded
 from scheduler.cli.summary import Chronicle, Opening, Summary, summarize
 from scheduler.cli.workflow import Workflow, read_workflow
 from scheduler.cli.workflow_enqueue import enqueue_workflow
@@ -26,7 +27,6 @@ from scheduler.handle import Scheduler
 
 CLOSING_TIME = 5.0  # seconds that a failing disk can hold up the end
 TICK = 0.2  # seconds between two pictures on a terminal
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -139,8 +139,7 @@ class _Session:
 
     async def _stop_on_signal(self, scope: trio.CancelScope) -> None:
         """End the run in order; further signals change nothing, for it ends in seconds."""
-        heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        with trio.open_signal_receiver(*heeded) as signals:
+        with trio.open_signal_receiver(*heeded()) as signals:
             async for number in signals:
                 self.signal = self.signal or number
                 scope.cancel()

@@ -6,8 +6,6 @@ cancelled. What happens is told to `notify` after the scheduler has acknowledged
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Literal
@@ -15,13 +13,14 @@ from typing import Literal
 import msgspec
 import trio
 
-from scheduler.cli.jobs import Job, Outcome, perform
+from scheduler.cli.holders import holder_name
+from scheduler.cli.jobs import Job, perform
+from scheduler.cli.outcomes import Outcome
 from scheduler.domain.errors import AlreadyFinished, LeaseLost, SchedulerError
 from scheduler.domain.task import Status, Task
 from scheduler.domain.views import Claim, Ended
 from scheduler.handle import Scheduler
 
-HOLDER_PREFIX = "run:"  # of all runs: whoever owns the file knows that the runs before it are dead
 LEASE_SECONDS = 60.0
 IDLE_SECONDS = 3_600.0  # how long one claim waits
 TAKEN_AWAY = (LeaseLost, AlreadyFinished)
@@ -71,7 +70,7 @@ class Runner:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep_leases)
                 for number in range(self._workers):
-                    nursery.start_soon(self._work, _holder(number))
+                    nursery.start_soon(self._work, holder_name("run", number))
                 tasks = await self._scheduler.wait(self._jobs)
                 nursery.cancel_scope.cancel()
         finally:
@@ -113,7 +112,7 @@ class Runner:
     async def _finish(self, job: Job, claim: Claim, outcome: Outcome, seconds: float) -> None:
         try:
             with trio.CancelScope(shield=True):  # work that is done is recorded, come what may
-                ended = await self._record(job, claim, outcome)
+                ended = await self._record(claim, outcome)
         except TAKEN_AWAY:
             self._notify(Event("lost", job, claim.task, seconds))
             return
@@ -124,10 +123,10 @@ class Runner:
             kind = "failed"
         self._notify(Event(kind, job, ended.task, seconds, ended.fallen))
 
-    async def _record(self, job: Job, claim: Claim, outcome: Outcome) -> Ended:
+    async def _record(self, claim: Claim, outcome: Outcome) -> Ended:
         if outcome.error is None:
             return await self._scheduler.complete(claim, outcome.result)
-        return await self._scheduler.fail(claim, outcome.error, retryable=job.retryable)
+        return await self._scheduler.fail(claim, outcome.error, retryable=outcome.retryable)
 
     async def _give_back(self, claim: Claim) -> None:
         with trio.CancelScope(shield=True), suppress(SchedulerError):
@@ -146,12 +145,3 @@ class Runner:
         except TAKEN_AWAY:
             held.scope.cancel()
             self._held.pop(held.claim.token, None)
-
-
-async def take_back(scheduler: Scheduler) -> None:
-    """Give back what runs before this one held when they were killed."""
-    await scheduler.release_holders(HOLDER_PREFIX)
-
-
-def _holder(worker: int) -> str:
-    return f"{HOLDER_PREFIX}{socket.gethostname()}:{os.getpid()}:{worker}"

@@ -12,8 +12,9 @@ import trio
 from scheduler import Scheduler, Status, Task, TaskSpec, open_scheduler
 from scheduler.cli import runner as runner_module
 from scheduler.cli import workflow_enqueue
+from scheduler.cli.holders import take_back
 from scheduler.cli.jobs import Job
-from scheduler.cli.runner import Event, Runner, take_back
+from scheduler.cli.runner import Event, Runner
 from scheduler.cli.workflow import Workflow, read_workflow
 from scheduler.cli.workflow_enqueue import enqueue_workflow
 from scheduler.cli.workflow_plan import plan_workflow
@@ -99,17 +100,6 @@ async def test_tasks_of_others_in_the_lane(scheduler: Scheduler) -> None:
     assert ended.status is Status.COMPLETED
     assert [event.task.id for event in watched.events] == [task.id, task.id]
     assert (await scheduler.get(other)).status is Status.READY
-
-
-async def test_only_holders_that_are_runs_are_taken_back(scheduler: Scheduler) -> None:
-    """An agent's claim stays; a dead run's costs no attempt."""
-    await scheduler.enqueue_many([TaskSpec("a"), TaskSpec("b")])
-    (agents,) = await scheduler.claim("agent-7")
-    (ours,) = await scheduler.claim("run:host:1:0")
-    await take_back(scheduler)
-    assert (await scheduler.get(agents.task)).status is Status.RUNNING
-    again = await scheduler.get(ours.task)
-    assert (again.status, again.attempt) == (Status.READY, 0)
 
 
 def chain(folder: Path, length: int) -> Workflow:

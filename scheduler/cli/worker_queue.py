@@ -1,0 +1,129 @@
+"""What a worker needs of a queue, and how it gets it from a database file.
+
+`worker_remote` does the same over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import msgspec
+
+from scheduler import open_scheduler, shapes
+from scheduler.cli import location
+from scheduler.cli.holders import take_back
+from scheduler.domain.task import Status
+from scheduler.domain.views import Idle
+from scheduler.handle import Scheduler
+
+CLOSING_TIME = 5.0  # seconds that a failing disk can hold up the end
+
+
+class Work(msgspec.Struct, frozen=True):
+    """A claimed task: what the worker must know, and `document`, all that its command is told.
+
+    The token opens the lease; it is in no document.
+    """
+
+    task_id: str
+    token: str
+    summary: str
+    attempt: int
+    agent_type: str
+    group: str | None
+    timeout: float | None
+    document: dict[str, Any]
+
+
+class Queue(Protocol):
+    """See the module. Errors are SchedulerErrors; a `retryable` one may pass by itself.
+
+    heartbeat, complete, fail and release raise LeaseLost, AlreadyFinished or UnknownTask when
+    the work is no longer ours, and may be repeated with the same work.
+    """
+
+    async def claim(self, limit: int, wait: float) -> list[Work] | Idle:
+        """Up to `limit` tasks, as soon as there is one, or after `wait` seconds why not."""
+        ...
+
+    async def heartbeat(self, work: Work) -> None:
+        """The lease starts anew."""
+        ...
+
+    async def complete(self, work: Work, result: Any) -> None:
+        """It is done."""
+        ...
+
+    async def fail(self, work: Work, error: str, retryable: bool) -> Status:
+        """It has failed; the status of the task says whether for good."""
+        ...
+
+    async def release(self, work: Work) -> None:
+        """Give it back undone."""
+        ...
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """As whom a worker claims what, and for how many seconds unless it sends heartbeats."""
+
+    holder: str
+    agent_types: tuple[str, ...]
+    lease: float
+
+
+@asynccontextmanager
+async def open_file(database: str, wanted: Wanted) -> AsyncIterator[FileQueue]:
+    """The queue in a database file, made if it is not there."""
+    location.prepare(database)
+    async with open_scheduler(database, closing_time=CLOSING_TIME) as scheduler:
+        await take_back(scheduler)
+        yield FileQueue(scheduler, wanted)
+
+
+class FileQueue:
+    """A Queue on a scheduler's handle."""
+
+    def __init__(self, scheduler: Scheduler, wanted: Wanted) -> None:
+        self._scheduler = scheduler
+        self._wanted = wanted
+
+    async def claim(self, limit: int, wait: float) -> list[Work] | Idle:
+        wanted = self._wanted
+        claims = await self._scheduler.claim(
+            wanted.holder, wanted.agent_types, limit=limit, lease=wanted.lease, wait=wait
+        )
+        return [work_of(shapes.claim(claim)) for claim in claims] or await self._why_idle()
+
+    async def _why_idle(self) -> Idle:
+        return await self._scheduler.why_idle(self._wanted.agent_types)
+
+    async def heartbeat(self, work: Work) -> None:
+        await self._scheduler.heartbeat((work.task_id, work.token))
+
+    async def complete(self, work: Work, result: Any) -> None:
+        await self._scheduler.complete((work.task_id, work.token), result)
+
+    async def fail(self, work: Work, error: str, retryable: bool) -> Status:
+        ended = await self._scheduler.fail((work.task_id, work.token), error, retryable=retryable)
+        return ended.task.status
+
+    async def release(self, work: Work) -> None:
+        await self._scheduler.release((work.task_id, work.token))
+
+
+def work_of(claim: dict[str, Any]) -> Work:
+    """The work in a claim, given in the shape in which the tool `task_claim` answers."""
+    document = {name: fact for name, fact in claim.items() if name != "lease_token"}
+    task = claim["task"]
+    return Work(
+        task_id=claim["task_id"],
+        token=claim["lease_token"],
+        summary=task["summary"],
+        attempt=task["attempt"],
+        agent_type=task["agent_type"],
+        group=task.get("group"),
+        timeout=task.get("timeout"),
+        document=document,
+    )
