@@ -79,6 +79,7 @@ class Worker:
         self._until_idle = until_idle
         self._notify = notify
         self._wall_clock = wall_clock
+        self.gave_back = False  # work that was not done
         self._taking = trio.CancelScope()
         self._held: dict[str, _Held] = {}  # by token
         self._room = trio.Event()  # set when work has left our hands
@@ -98,6 +99,7 @@ class Worker:
         """End in seconds: commands are terminated, their tasks released."""
         self._taking.cancel()
         for held in self._held.values():
+            self.gave_back = True
             held.doing.cancel()
             held.telling.deadline = trio.current_time() + LAST_CALLS_SECONDS
 

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from scheduler import open_scheduler, shapes
+from scheduler import shapes
 from scheduler.cli import location
 from scheduler.cli.holders import take_back
 from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
 from scheduler.handle import Scheduler
+from scheduler.sharing.connecting import connect
 
 CLOSING_TIME = 5.0  # seconds that a failing disk can hold up the end
 
@@ -75,9 +76,9 @@ class Wanted(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_file(database: str, wanted: Wanted) -> AsyncIterator[FileQueue]:
-    """The queue in a database file, made if it is not there."""
+    """The queue in a database file, made if it is not there, shared with other processes."""
     location.prepare(database)
-    async with open_scheduler(database, closing_time=CLOSING_TIME) as scheduler:
+    async with connect(database, closing_time=CLOSING_TIME) as scheduler:
         await take_back(scheduler)
         yield FileQueue(scheduler, wanted)
 

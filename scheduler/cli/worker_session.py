@@ -37,7 +37,7 @@ def run_worker(settings: Settings) -> int:
     session = _Session(settings)
     trio.run(session.run)
     session.display.closed()
-    if session.signal and session.display.ends["released"]:
+    if session.gave_back:
         return 128 + session.signal
     if settings.until_idle and session.display.ends["failed"]:
         return exit_codes.NEGATIVE
@@ -48,6 +48,7 @@ class _Session:
     def __init__(self, settings: Settings) -> None:
         self.display = Display(as_json=settings.as_json)
         self.signal = 0  # the first one
+        self.gave_back = False  # work that was not done by then
         self._settings = settings
 
     async def run(self) -> None:
@@ -65,6 +66,7 @@ class _Session:
                 await nursery.start(self._obey_signals, worker)
                 self.display.opened(self._opening())
                 await worker.run()
+                self.gave_back = worker.gave_back
                 nursery.cancel_scope.cancel()
 
     @asynccontextmanager

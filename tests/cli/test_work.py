@@ -255,6 +255,29 @@ def test_what_a_killed_worker_held_is_done_at_once(headrace: Headrace) -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.process
+def test_workers_that_share_a_file(headrace: Headrace) -> None:
+    """Each task is done by one of them, also when the first, which owned the file, is killed."""
+
+    async def enqueue() -> None:
+        async with open_scheduler(headrace.folder / "tasks.db") as scheduler:
+            await scheduler.enqueue_many([TaskSpec(str(n), agent_type="x") for n in range(40)])
+
+    trio.run(enqueue)
+    command = "echo $HEADRACE_TASK_ID >> done; sleep 0.1"
+    words = ("work", "--agent-type", "x", "--exec", command, "--lease", "2s", "--json")
+    first = headrace.start(*words)
+    events(first, "completed")
+    second = headrace.start(*words, "--until-idle", "--concurrency", "2")
+    events(second, "completed")
+    first.kill()
+    told = rest_of(second)
+    assert (told[-1]["event"], second.returncode) == ("closed", 0)
+    done = (headrace.folder / "done").read_text().split()
+    assert len(set(done)) == 40
+    assert len(done) <= 41  # what the killed one had in hand may be done again
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -238,6 +238,7 @@ async def test_it_lets_running_work_end(scheduler: Scheduler) -> None:
         await watched.started.wait()
         watched.worker.take_no_more()
     assert watched.kinds == ["started", "completed"]
+    assert not watched.worker.gave_back
     assert [(await scheduler.get(task)).status for task in tasks] == ["completed", "ready"]
 
 
@@ -250,6 +251,7 @@ async def test_it_gives_running_work_back(scheduler: Scheduler) -> None:
         await watched.started.wait()
         watched.worker.give_back()
     assert watched.kinds == ["started", "released"]
+    assert watched.worker.gave_back
     again = await scheduler.get(task)
     assert (again.status, again.attempt) == (Status.READY, 0)
 
