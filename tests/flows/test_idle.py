@@ -106,7 +106,7 @@ async def test_the_leases_of_the_queue(tmp_path: Path, durability: str) -> None:
     async with open_scheduler(path, durability=durability, wall_clock=virtual_wall) as scheduler:  # type: ignore[arg-type]
         await scheduler.enqueue_many([TaskSpec(f"t{n}", agent_type="a") for n in range(25)])
         for n in range(24, -1, -1):
-            await scheduler.claim(f"w{n}", lease=3_600 * (n + 1))
+            await scheduler.claim(f"w{n}", lease=3_000 * (n + 1))
         leases = (await scheduler.queue_status()).leases
         assert [lease.holder for lease in leases] == [f"w{n}" for n in range(20)]
         task = await scheduler.get(leases[0].id)
