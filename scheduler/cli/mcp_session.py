@@ -11,6 +11,7 @@ from scheduler import connect
 from scheduler.cli import exit_codes, location
 from scheduler.cli.signals import heeded
 from scheduler.endpoint.server import Endpoint
+from scheduler.endpoint.standard_streams import must_be_open
 from scheduler.endpoint.stdio import serve_stdio
 from scheduler.endpoint.tools import Profile
 
@@ -19,6 +20,7 @@ CLOSING_TIME = 1.0  # seconds that a failing disk can hold up the end: clients s
 
 def serve(database: str, profile: Profile) -> int:
     """Serve one client until it leaves or a signal comes; returns the exit code."""
+    must_be_open()
     log_to_stderr()
     location.prepare(database)
     number = trio.run(_session, database, profile)

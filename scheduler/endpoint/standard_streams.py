@@ -18,9 +18,9 @@ def diverted() -> Iterator[tuple[int, int]]:
     """Descriptors of stdin and stdout as they were; they stay open until the end of the block.
 
     Meanwhile 0 reads nothing and 1 is stderr: a stray `print`, or a child process, cannot break
-    the protocol. Raises InvalidRequest when one of them is closed.
+    the protocol.
     """
-    received, sent = _duplicate(0, "stdin"), _duplicate(1, "stdout")
+    received, sent = _duplicate(0), _duplicate(1)
     _flush()
     with open(os.devnull, "r+b") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -38,15 +38,19 @@ def diverted() -> Iterator[tuple[int, int]]:
         os.close(sent)
 
 
-def _duplicate(descriptor: int, name: str) -> int:
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, ABOVE_STANDARD)
-    except OSError:
-        raise InvalidRequest(
-            f"{name} is closed",
-            field=name,
-            allowed="a pipe of the client that starts this server",
-        ) from None
+def must_be_open() -> None:
+    """Refuse to serve nobody. To be asked first: the next open takes a closed stream's number."""
+    for name in ("stdin", "stdout"):
+        if getattr(sys, name) is None:
+            raise InvalidRequest(
+                f"{name} is closed",
+                field=name,
+                allowed="a pipe of the client that starts this server",
+            )
+
+
+def _duplicate(descriptor: int) -> int:
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, ABOVE_STANDARD)
 
 
 def _flush() -> None:

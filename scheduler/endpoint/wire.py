@@ -79,7 +79,9 @@ def _second_opinion(line: bytes) -> Any:
     try:
         return json.loads(line.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise Faulty(types.PARSE_ERROR, "this line is not JSON", id_in(line)) from None
+        raise Faulty(
+            types.PARSE_ERROR, "this line is not JSON, or is nested too deep", id_in(line)
+        ) from None
 
 
 def _refuse(constant: str) -> NoReturn:
