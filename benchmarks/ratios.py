@@ -18,6 +18,7 @@ import msgspec
 
 from benchmarks import (
     claims,
+    endpoint,
     handlers,
     makespan,
     promises,
@@ -36,6 +37,7 @@ SECTIONS: dict[str, Callable[[Scratch], Iterator[Figure]]] = {
     "claims": claims.figures,
     "shapes": shapes.figures,
     "starting": starting.figures,
+    "endpoint": endpoint.figures,
     "makespan": makespan.figures,
     "slow-disk": slow_disk.figures,
     "spike": spike.figures,

@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from persistence.store import Durability
-from scheduler import open_scheduler
+from scheduler import connect, open_scheduler
 from scheduler.cli import exit_codes, location
 from scheduler.cli.displays import Display, JsonDisplay, PlainDisplay
 from scheduler.cli.holders import take_back
@@ -74,7 +74,8 @@ class _Session:
     async def run(self) -> Summary:
         started = time.perf_counter()
         settings = self._settings
-        async with open_scheduler(
+        use = open_scheduler if settings.database == ":memory:" else connect
+        async with use(
             settings.database, durability=settings.durability, closing_time=CLOSING_TIME
         ) as scheduler:
             await take_back(scheduler)

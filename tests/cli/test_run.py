@@ -210,11 +210,34 @@ def test_a_run_leaves_the_tasks_of_others_alone(headrace: Headrace) -> None:
     assert not (headrace.folder / "stolen").exists()
 
 
-def test_one_owner(headrace: Headrace) -> None:
-    """While a run owns the database, another command is told the pid, with exit code 5."""
-    process = headrace.start("run", workflow(headrace, {"ref": "a", "runtime_s": 60}))
+def test_a_run_shares_its_database(headrace: Headrace) -> None:
+    """While it goes on, other commands look at the queue and add to it; another run joins."""
+    first = workflow(headrace, {"ref": "a", "runtime_s": 60})
+    process = headrace.start("run", first)
     assert process.stdout is not None
     process.stdout.readline()
-    said = headrace("status", "--json", code=5)
+    headrace("enqueue", "Write the release notes")
+    headrace("run", workflow(headrace, {"ref": "b", "run": "true"}, name="second.jsonl"))
+    status = headrace("status", "--json").json
+    assert (status["running"], status["ready"], status["completed"]) == (1, 1, 1)
+    assert process.poll() is None
+
+
+def test_an_owner_that_does_not_share(headrace: Headrace) -> None:
+    """A command is told its pid, with exit code 5."""
+    code = (
+        "import trio; from scheduler import open_scheduler\n"
+        "async def main():\n"
+        "    async with open_scheduler('tasks.db'):\n"
+        "        print('open', flush=True); await trio.sleep(60)\n"
+        "trio.run(main)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=headrace.folder, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        owner.stdout.readline()
+        said = headrace("status", "--json", code=5)
+        owner.kill()
     assert said.json["error"]["code"] == "store_locked"
-    assert said.json["error"]["pid"] == process.pid
+    assert said.json["error"]["pid"] == owner.pid
