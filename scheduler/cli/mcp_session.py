@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import AbstractAsyncContextManager
 
 import trio
 
-from scheduler import connect
+from scheduler import Scheduler, connect, open_scheduler
 from scheduler.cli import exit_codes, location
 from scheduler.cli.signals import heeded
 from scheduler.endpoint.server import Endpoint
@@ -36,7 +37,7 @@ def log_to_stderr() -> None:
 
 async def _session(database: str, profile: Profile) -> int:
     """Returns the number of the signal that ended it, or 0."""
-    async with connect(database, start_at_once=True, closing_time=CLOSING_TIME) as scheduler:
+    async with _opened(database) as scheduler:
         with trio.open_signal_receiver(*heeded()) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_until_served, Endpoint(scheduler, profile), nursery)
@@ -44,6 +45,13 @@ async def _session(database: str, profile: Profile) -> int:
                     nursery.cancel_scope.cancel()
                     return number
     return 0
+
+
+def _opened(database: str) -> AbstractAsyncContextManager[Scheduler]:
+    """The scheduler on a file, shared with other processes; one in memory is this one's alone."""
+    if database == ":memory:":
+        return open_scheduler(database)
+    return connect(database, start_at_once=True, closing_time=CLOSING_TIME)
 
 
 async def _until_served(endpoint: Endpoint, nursery: trio.Nursery) -> None:

@@ -162,13 +162,14 @@ def test_half_closed(start: Start) -> None:
 
 
 def test_files_instead_of_pipes(tmp_path: Path) -> None:
-    """stdin and stdout may be files, and a last line needs no end."""
+    """stdin and stdout may be files, a last line needs no end, and nothing need be kept."""
     request = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}}
     (tmp_path / "in").write_text(json.dumps(request))
     with (tmp_path / "in").open() as requests, (tmp_path / "out").open("w") as answers:
-        words = [*COMMAND, "--db", str(tmp_path / "tasks.db")]
-        done = subprocess.run(words, stdin=requests, stdout=answers, timeout=20)
+        words = [*COMMAND, "--db", ":memory:"]
+        done = subprocess.run(words, cwd=tmp_path, stdin=requests, stdout=answers, timeout=20)
     assert done.returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}
     [answer] = (tmp_path / "out").read_text().splitlines()
     assert len(json.loads(answer)["result"]["tools"]) == 12
 
