@@ -36,6 +36,7 @@ COMMANDS = {
     "resume": "scheduler.cli.changing_commands",
     "doctor": "scheduler.cli.doctor_command",
     "mcp": "scheduler.cli.mcp_command",
+    "serve": "scheduler.cli.serve_command",
 }
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
