@@ -52,7 +52,7 @@ def release(pace: float) -> list[Task]:
         ),
     ]
     for one in tasks:
-        one["estimated_duration"] *= pace
+        one["estimated_duration"] = round(one["estimated_duration"] * pace, 3)
     return tasks
 
 

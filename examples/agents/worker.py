@@ -19,6 +19,7 @@ TROUBLES = {  # why an attempt fails, by agent type
     "builder": "the compiler ran out of memory",
     "tester": "the test database did not start",
 }
+TAKEN_AWAY = ("lease_lost", "already_finished")  # somebody else has the task, or has even done it
 
 
 class Trouble(Exception):
@@ -70,9 +71,9 @@ class Worker:
                 self.session.tell(f"hands in {ref}")
                 await self.session.call("task_complete", **held, result=result)
         except ToolFailed as failed:
-            if failed.body["code"] != "lease_lost":
+            if failed.body["code"] not in TAKEN_AWAY:
                 raise
-            # It belongs to somebody else by now: whatever we did so far must not count.
+            # The lease ran out: whatever we did so far must not count.
             self.session.tell(f"has lost {ref}, and drops it")
 
     async def _perform(self, claim: Answer, held: dict[str, str]) -> Answer:
