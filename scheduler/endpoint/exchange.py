@@ -37,7 +37,7 @@ class Exchange:
         self._body = body
         self._receive = receive
         self._send = send
-        self._body_read = self._answered = False
+        self._body_read = self._answered = self._over = False
         self._gone = trio.Event()
         self._answering = trio.CancelScope()
 
@@ -64,8 +64,8 @@ class Exchange:
         try:
             await self._inside(self._scope, self._hear, self._say)
         except Exception:
-            level = logging.DEBUG if self._gone.is_set() else logging.ERROR
-            _log.log(level, "a request failed", exc_info=True)
+            heard = self._over or self._gone.is_set()  # nobody misses anything
+            _log.log(logging.DEBUG if heard else logging.ERROR, "a request failed", exc_info=True)
             await self._fail(500, "This call failed inside headrace.")
 
     async def _fail(self, status: int, message: str) -> None:
@@ -83,13 +83,13 @@ class Exchange:
         if message["type"] == "http.response.start":
             self._answered = True
         elif not message.get("more_body"):
-            self._gone.set()  # for the server above tells of its own end as of the client's
+            self._over = True  # from now on hypercorn tells of its own end as of the client's
         await self._send(message)
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        if self._gone.is_set():
+        if self._over:
             return
         self._gone.set()
         if self._is_stateless():

@@ -230,6 +230,24 @@ async def test_a_call_whose_client_goes_away(
             assert (await served.ask(again)).status == 200
 
 
+@pytest.mark.parametrize("era", ["session", "stateless"])
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_connection_serves_one_request_after_another(
+    tmp_path: Path, era: str, streams: bool
+) -> None:
+    """Also when the answers are streams of events."""
+    async with serving(tmp_path, streams=streams) as served:
+        session = await served.open_session()
+        body, headers = (call("echo"), session) if era == "session" else stateless("echo")
+        stream = await served.connect()
+        for _ in range(3):
+            await stream.send_all(served.request(body, **headers))
+            with trio.fail_after(PATIENCE):
+                raw = b""
+                while b'"done"' not in raw or not raw.endswith((b"\r\n0\r\n\r\n", b"}")):
+                    raw += await stream.receive_some()
+
+
 async def test_text_that_is_no_unicode_harms_no_other_call(tmp_path: Path) -> None:
     """Half of a surrogate pair, as the id of a call."""
     async with serving(tmp_path) as served:
