@@ -1,19 +1,21 @@
 # make demo       install into .venv and run a real workflow of 103 tasks in about 12 seconds
 # make test       every check: format, lint, types, import rules, tests
 # make kill-test  kill -9 a run twenty times and prove that nothing is lost or repeated
+# make conformance  let the official suite and inspector of MCP test the endpoint (needs npm)
 # make bench      print costs as ratios to references of the same run, in about two minutes
 # make clean      remove what the above made
 
 PYTHON ?= python3
 VENV ?= .venv
 DEMO := build/demo
+CONFORMANCE ?= build/conformance
 MONTAGE := examples/workflows/montage-chameleon-2mass-01d-001.jsonl
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test kill-test bench clean
+.PHONY: demo test kill-test bench conformance clean
 
 demo: $(INSTALLED)
 	rm -rf $(DEMO) && mkdir -p $(DEMO)
@@ -30,6 +32,9 @@ test: $(INSTALLED_DEV)
 
 kill-test: $(INSTALLED)
 	$(BIN)/python benchmarks/kill_run.py
+
+conformance: $(INSTALLED)
+	$(BIN)/python -m tests.conformance.run --folder $(CONFORMANCE) $(CONFORMANCE_OPTIONS)
 
 bench: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.ratios
