@@ -77,8 +77,8 @@ class Connections:
         self._open.add(stream)
         try:
             await server
-        except Exception:
-            _log.exception("a connection failed")  # this one alone
+        except Exception as error:  # ends this connection alone; anybody can bring it about
+            _log.debug("a connection failed: %s", type(error).__name__, exc_info=True)
         finally:
             self._open.discard(stream)
             stream.socket.close()
