@@ -28,7 +28,8 @@ def prepare_file(path: str) -> None:
     if os.path.exists(path) and not os.path.isfile(path):
         raise unavailable("the path is no regular file", path, "Name a file on a disk.")
     if not os.path.isdir(folder):
-        raise unavailable("the folder of the database does not exist", path, f"Make {folder}.")
+        hint = f"Make {folder}, or choose another place."
+        raise unavailable("the folder of the database does not exist", path, hint)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:

@@ -13,6 +13,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import NamedTuple
 
 from persistence.failures import system_error
@@ -50,9 +51,11 @@ class Ownership:
             if _owned_here(names) is not None:
                 raise _locked(path, os.getpid())
             try:
+                self._made = not os.path.exists(lock_path(path))
                 self._descriptor: int | None = _lock(path, address)
             except OSError as error:
                 raise system_error(error, lock_path(path)) from error
+            self._path = path
             self._names = names
             _owned.update(dict.fromkeys(names, (os.getpid(), self._descriptor)))
 
@@ -60,6 +63,13 @@ class Ownership:
         """Tell other processes where they will be served."""
         assert self._descriptor is not None
         _write_owner(self._descriptor, address)
+
+    def abandon(self) -> None:
+        """Give it up, for the file turned out to be unusable; a new lock file goes too."""
+        if self._made:
+            with suppress(OSError):
+                os.unlink(lock_path(self._path))
+        self.release()
 
     def release(self) -> None:
         """Give it up; may be called twice."""
@@ -125,18 +135,28 @@ def _names(path: str) -> tuple[Hashable, ...]:
 
 
 def _lock(path: str, address: str | None) -> int:
-    descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    while True:
+        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(descriptor, lock_path(path)):
+                _write_owner(descriptor, address)
+                return descriptor
+        except (BlockingIOError, PermissionError) as error:  # POSIX allows either when it is held
+            pid = _pid_in(descriptor)
+            os.close(descriptor)
+            raise _locked(path, pid) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # it was deleted before it was ours
+
+
+def _is_at(descriptor: int, path: str) -> bool:
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _write_owner(descriptor, address)
-    except (BlockingIOError, PermissionError) as error:  # POSIX allows either when it is held
-        pid = _pid_in(descriptor)
-        os.close(descriptor)
-        raise _locked(path, pid) from error
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _write_owner(descriptor: int, address: str | None) -> None:

@@ -60,7 +60,7 @@ def open_sqlite(
         connection = connect(path, durability, vfs)
         return SQLiteStore(path, connection, take_over(connection, path), ownership)
     except BaseException:
-        ownership.release()
+        ownership.abandon()
         raise
 
 

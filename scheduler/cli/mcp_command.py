@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scheduler.cli.importing import nothing_collected
 from scheduler.cli.options import database_option
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def mcp_command(database: str, tools: Profile, print_config: bool) -> None:
 
         click.echo(for_stdio(given_options()))
         return
-    from scheduler.cli.mcp_session import serve
+    with nothing_collected():
+        from scheduler.cli.mcp_session import serve
 
     click.get_current_context().exit(serve(database, tools))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 import trio
 
 from scheduler import Scheduler, connect, open_scheduler
 from scheduler.cli import exit_codes, location
 from scheduler.cli.signals import heeded
+from scheduler.domain.errors import SchedulerError
 from scheduler.endpoint.server import Endpoint
 from scheduler.endpoint.standard_streams import must_be_open
 from scheduler.endpoint.stdio import serve_stdio
@@ -23,7 +24,8 @@ def serve(database: str, profile: Profile) -> int:
     """Serve one client until it leaves or a signal comes; returns the exit code."""
     must_be_open()
     log_to_stderr()
-    location.prepare(database)
+    with suppress(SchedulerError):  # else each call will say what is wrong, where agents see it
+        location.prepare(database)
     number = trio.run(_session, database, profile)
     return 128 + number if number else exit_codes.OK
 

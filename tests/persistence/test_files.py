@@ -89,7 +89,7 @@ class TestRefusing:
         """Folders are not made: the path may be a slip of the pen."""
         with pytest.raises(StoreUnavailable, match="does not exist") as caught:
             open_sqlite(str(tmp_path / "no" / "tasks.db"))
-        assert caught.value.hint == f"Make {tmp_path / 'no'}."
+        assert caught.value.hint == f"Make {tmp_path / 'no'}, or choose another place."
 
     def test_a_file_that_is_no_database(self, path: str) -> None:
         """It is left as it is."""

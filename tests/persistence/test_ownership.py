@@ -13,7 +13,7 @@ import pytest
 
 from persistence.ownership import last_owner, lock_path, owner_of
 from persistence.sqlite import open_sqlite
-from scheduler.domain.errors import StoreLocked
+from scheduler.domain.errors import StoreCorrupt, StoreLocked
 from tests.domain.making import make_task
 from tests.support.journal import Journal
 
@@ -146,6 +146,17 @@ def test_the_lock_file_says_where_others_are_served(path: str) -> None:
         )
     with closing(open_sqlite(path)):
         assert last_owner(path) == (os.getpid(), None)
+
+
+def test_a_file_that_is_no_database_gets_no_lock_file(path: str) -> None:
+    """A name that was mistyped leaves nothing behind; the lock file of a database stays."""
+    Path(path).write_text("root:x:0:0:")
+    with pytest.raises(StoreCorrupt):
+        open_sqlite(path)
+    assert not Path(lock_path(path)).exists()
+    Path(path).unlink()
+    open_sqlite(path).close()
+    assert Path(lock_path(path)).exists()
 
 
 def test_an_owner_whose_lock_was_deleted_writes_nothing_more(path: str) -> None:
