@@ -57,9 +57,6 @@ async def _session(settings: Settings) -> None:
         trio.open_nursery() as nursery,
     ):
         endpoint = Endpoint(scheduler, settings.profile)
-        # No argument of a tool is repeated in a header: or else each stateless call would list
-        # all tools to find that out.
-        endpoint.server.get_tool_input_schema = lambda tool: None
         await nursery.start(endpoint.watch)
         _announce(place.url(), settings, made)
         await serve_http(endpoint.server, listeners, rules, stop)

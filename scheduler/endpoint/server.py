@@ -25,7 +25,6 @@ Context = ServerRequestContext[Any, Any]
 Paging = types.PaginatedRequestParams | None
 
 LASTING = CacheHint(ttl_ms=3_600_000, scope="public")  # changes with the version alone
-CHANGES_QUEUE = {"queue_pause", "queue_resume"}  # the status, but no task
 
 
 class Endpoint:
@@ -47,6 +46,9 @@ class Endpoint:
                 "resources/list": LASTING,
                 "resources/templates/list": LASTING,
             },
+            # No argument of a tool is repeated in a header: or else each stateless call over HTTP
+            # would list all tools to find that out.
+            get_tool_input_schema=lambda tool: None,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             on_list_resources=self._list_resources,
@@ -71,8 +73,6 @@ class Endpoint:
         self, context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         answer = await tools.call(self._scheduler, self._profile, params.name, params.arguments)
-        if params.name in CHANGES_QUEUE and not answer.is_error:
-            await self._subscriptions.publish([resources.STATUS])
         text, body = compact(answer.body)
         return types.CallToolResult(
             content=[types.TextContent(text=text)],
