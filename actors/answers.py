@@ -51,7 +51,7 @@ class Answers:
         posts: list[Post] = []
         for pending in waiting:
             posts += self._serve(pending.what, reading, now)
-        if batch.sequences:
+        if batch.sequence is not None:
             self._notify(batch, reading, now)
         return posts
 
@@ -124,10 +124,12 @@ class Answers:
             wait.reply.answer(tasks)
 
     def _read_changes(self, reader: c.ReadChanges, reading: Reading, now: float) -> None:
+        """Answer a reader at a change: of tasks, or without any if it was that of a lane."""
         since = _since(reader)
         changes = reading.changes(since, reader.limit)
-        if changes or reader.seconds <= 0 or self._closing:
-            reader.reply.answer((changes, changes[-1].sequence if changes else since))
+        reached = changes[-1].sequence if changes else max(since, self._records.saved_sequence)
+        if reached > since or reader.seconds <= 0 or self._closing:
+            reader.reply.answer((changes, reached))
         else:
             self._watching.read(reader, now)
 

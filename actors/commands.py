@@ -226,7 +226,8 @@ class Wait(Message, frozen=True):
 class ReadChanges(Message, frozen=True):
     """Answered as soon as something changed after `since` (None: after now), or after `seconds`.
 
-    The answer is the changes and the sequence to go on from.
+    The answer is the changes and the sequence to go on from. There are no changes in it when what
+    changed is no task: a lane was paused or let on.
     """
 
     since: int | None

@@ -12,7 +12,7 @@ from actors import messages as m
 from actors.holdings import Holdings
 from actors.messages import Post, To
 from scheduler.domain import priority
-from scheduler.domain.task import EARLIEST, LATEST, Status, Task, moment
+from scheduler.domain.task import EARLIEST, LATEST, Status, Task, moment, utc_text
 from scheduler.domain.views import Explanation
 
 
@@ -49,10 +49,10 @@ def _reason(task: Task, ahead: int | None, paused: bool, blockers: int) -> str:
             return f"blocked: waits for {blockers} unfinished prerequisite{'s' * (blockers != 1)}"
         case Status.SCHEDULED:
             assert task.not_before_s is not None
-            return f"scheduled: not before {moment(task.not_before_s).isoformat()}"
+            return f"scheduled: not before {utc_text(moment(task.not_before_s))}"
         case Status.RUNNING:
             assert task.lease_expires_s is not None
-            until = moment(task.lease_expires_s).isoformat()
+            until = utc_text(moment(task.lease_expires_s))
             return f"running: attempt {task.attempt}, leased until {until}"
         case _ if paused:
             return "ready, but its agent_type is paused: resume it"

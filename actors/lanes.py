@@ -14,6 +14,7 @@ from scheduler.domain.views import Idle, RunningLease
 
 FEW = 64  # outdated starts are kept as long as they are not more
 SHOWN_LEASES = 20
+SHOWN_LANES = 20
 
 
 class Lanes:
@@ -100,10 +101,15 @@ class Lanes:
         if start is not None:
             return Idle("all_scheduled", optional_moment(start))
         if not lanes:
-            return Idle("nothing_pending")
+            return Idle("nothing_pending", open_lanes=self._fullest())
         if not open_ or self._any(lanes, Status.READY):
             return Idle("paused")
         return Idle("all_blocked")
+
+    def _fullest(self) -> tuple[str, ...]:
+        """The lanes with most unfinished tasks, those first."""
+        work = [(-sum(counts.values()), lane) for lane, counts in self.counts.items()]
+        return tuple(lane for _, lane in nsmallest(SHOWN_LANES, work))
 
     def _any(self, lanes: Iterable[str], status: Status) -> bool:
         return any(status in self.counts[lane] for lane in lanes)

@@ -144,7 +144,7 @@ class Persister:
         if message.paused:
             unsaved.paused.update(message.paused)
             self.records.set_paused(message.paused)
-        if message.new or message.moved or message.rewritten:
+        if message.new or message.moved or message.rewritten or message.paused:
             unsaved.counts = self.records.counts  # as of the commit, see _save
         for answer in message.answers:
             if answer.reply.request is not None:

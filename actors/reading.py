@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, assert_never
 
@@ -12,11 +13,11 @@ from actors import commands as c
 from actors import messages as m
 from actors import refusals
 from actors.records import Records
-from persistence.store import Batch, Store
+from persistence.store import MEMORY, Batch, Store
 from scheduler.domain import ids, lifecycle
 from scheduler.domain.encoding import JSON_BYTES
 from scheduler.domain.errors import InvalidRequest, SchedulerError, SequenceTooOld
-from scheduler.domain.task import Status, Task
+from scheduler.domain.task import Status, Task, utc_text
 from scheduler.domain.views import (
     Change,
     Claim,
@@ -126,6 +127,7 @@ class Reading:
             sequence=records.saved_sequence,
             database=self._store.location,
             leases=records.lanes.leases(),
+            owner_pid=None if self._store.location == MEMORY else os.getpid(),
         )
 
     def _details(self, number: int) -> TaskDetails:
@@ -234,7 +236,7 @@ def _explain_finished(task: Task) -> Explanation:
     assert task.finished_at is not None
     return Explanation(
         task=task,
-        reason=f"{task.status} at {task.finished_at.isoformat()}",
+        reason=f"{task.status} at {utc_text(task.finished_at)}",
         score=task.priority,
         components=Components(0.0, 0.0, 0.0, 0.0, 0.0),
         aging=0.0,

@@ -82,7 +82,8 @@ class Records:
         return True
 
     def set_paused(self, paused: Mapping[str, bool]) -> None:
-        """Lanes were stopped or let on."""
+        """Lanes were stopped or let on: a change, though of no task."""
+        self.sequence += 1
         for lane, stopped in paused.items():
             (self.paused.add if stopped else self.paused.discard)(lane)
 

@@ -11,7 +11,7 @@ from scheduler.domain.errors import (
     UnknownTask,
 )
 from scheduler.domain.lifecycle import illegal
-from scheduler.domain.task import Status, Task
+from scheduler.domain.task import Status, Task, utc_text
 
 
 def unknown_task(number: int) -> UnknownTask:
@@ -40,9 +40,7 @@ def lease_lost(task: Task) -> LeaseLost:
     """The caller's token does not hold the task."""
     lease = task.lease
     now_held = (
-        f"held by {lease.holder} until {lease.expires_at.isoformat(timespec='seconds')}"
-        if lease
-        else str(task.status)
+        f"held by {lease.holder} until {utc_text(lease.expires_at)}" if lease else str(task.status)
     )
     return LeaseLost(
         f"this lease of task {task.id} is no longer valid; the task is {now_held}",

@@ -9,6 +9,7 @@ from itertools import chain, islice
 from sortedcontainers import SortedDict
 
 from persistence.store import (
+    MEMORY,
     PAGE_EXAMINES,
     Batch,
     Duration,
@@ -42,7 +43,7 @@ class MemoryStore:
 
     @property
     def location(self) -> str:
-        return ":memory:"
+        return MEMORY
 
     def announce(self, address: str) -> None:
         pass

@@ -307,8 +307,9 @@ class Scheduler:
     ) -> Plan:
         """How unfinished tasks can run: the given ones, a group's, or all.
 
-        With `workers` also the makespan that the scheduler's own order yields. Finished tasks
-        among the given ones are left out. Raises UnknownTask.
+        With `workers` also the makespan that the scheduler's own order yields, if every worker
+        can do tasks of every agent type. Finished tasks among the given ones are left out. Raises
+        UnknownTask.
         """
         numbers = None if tasks is None else check.tasks("tasks", tasks)
         if group is not None:
@@ -352,7 +353,8 @@ class Scheduler:
     ) -> tuple[Changes, int]:
         """One step of `changes`: up to `limit` of them, and the sequence to go on from.
 
-        Waits up to `wait` seconds for the first one.
+        Waits up to `wait` seconds for the first one. An earlier answer without any tells, by its
+        higher sequence, of a `pause` or `resume`: these count as changes, but are of no task.
         """
         if since is not None:
             check.whole("since", since, 0, 2**63 - 1)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from scheduler.domain.task import Attempt, Status, Task, moment
+from scheduler.domain.task import Attempt, Status, Task, moment, utc_text
 from scheduler.domain.views import (
     Cancellation,
     Claim,
@@ -24,7 +24,7 @@ Shape = dict[str, Any]
 
 def when(time: datetime | None) -> str | None:
     """ISO 8601 in UTC."""
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if time is None else utc_text(time)
 
 
 def enqueued(task: Task) -> Shape:

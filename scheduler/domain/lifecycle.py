@@ -152,7 +152,7 @@ def ended_by(task: Task, token: str) -> Verb | None:
 
 def expire(task: Task, now: float) -> Task:
     """The lease ran out: back to the queue, or FAILED when the attempts are spent."""
-    story = f"the lease of {task.lease_s:g} s expired without a heartbeat"
+    story = f"the lease of {task.lease_s:g} s expired, as no heartbeat came in time"
     task = replace(task, token=None)  # a late call with it must hear lease_lost
     if task.attempt >= task.max_attempts:
         return fail(task, f"attempt {task.attempt} of {task.max_attempts}: {story}", now)

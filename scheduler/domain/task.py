@@ -187,5 +187,14 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def utc_text(time: datetime) -> str:
+    """ISO 8601 in UTC, as it stands in answers and messages: it ends in Z.
+
+    >>> utc_text(moment(1.5))
+    '1970-01-01T00:00:01.500000Z'
+    """
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def optional_moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else moment(seconds)

@@ -18,8 +18,9 @@ from scheduler.domain.task import Attempt, Status, Task, moment
 class Claim(msgspec.Struct, frozen=True, eq=False):
     """A task to work on, and the proof that it is yours until the lease expires.
 
-    `results` maps the id of each prerequisite that left a result to that result; `truncated`
-    says that some were left out because all together they pass 256 KiB.
+    `results` maps the id of each task that it waited for (prerequisites and run_after) and that
+    left a result to that result; `truncated` says that some were left out because all together
+    they pass 256 KiB.
     """
 
     task: Task
@@ -87,7 +88,8 @@ class RunningLease(msgspec.Struct, frozen=True):
 class QueueStatus(msgspec.Struct, frozen=True):
     """The queue in numbers, at one `sequence`.
 
-    `leases`: of running tasks, up to 20, those that expire soonest.
+    `leases`: of running tasks, up to 20, those that expire soonest. `owner_pid`: the process that
+    owns the file and runs the actors; None without a file.
     """
 
     total_tasks: int
@@ -100,6 +102,7 @@ class QueueStatus(msgspec.Struct, frozen=True):
     sequence: int
     database: str
     leases: tuple[RunningLease, ...] = ()
+    owner_pid: int | None = None
 
 
 class Idle(msgspec.Struct, frozen=True):
@@ -110,12 +113,15 @@ class Idle(msgspec.Struct, frozen=True):
     "all_blocked" (everything waits for other tasks), "paused" (work is there, but its agent_type
     is paused), "ready" (there is work now: claim again). Blocked tasks may stand behind each of
     them; of leases and starts the earlier one gives the reason.
+    `open_lanes`: with "nothing_pending", other agent types that have unfinished tasks, those with
+    most first, up to 20.
     """
 
     reason: Literal[
         "nothing_pending", "all_blocked", "all_scheduled", "all_leased", "paused", "ready"
     ]
     until: datetime | None = None
+    open_lanes: tuple[str, ...] = ()
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -172,8 +178,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     `batches`: topological generations. `waits_for`: for tasks that also need unfinished tasks
     outside the set, those tasks. `makespan_seconds` (when workers were given) is the simulated
-    length of a run in the scheduler's own order; it cannot be under `lower_bound_seconds`,
-    max(critical path, total work / workers).
+    length of a run in the scheduler's own order, by one pool of workers that can do tasks of any
+    agent_type; it cannot be under `lower_bound_seconds`, max(critical path, total work / workers).
     """
 
     batches: tuple[tuple[str, ...], ...]

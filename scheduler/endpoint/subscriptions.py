@@ -147,7 +147,10 @@ class Subscriptions:
         touched: set[str] = set()
         wait = inf
         while True:
+            before = since
             changes, since = await self._scheduler.read_changes(since, wait=wait)
+            if not changes and since != before:  # a lane was paused or let on
+                touched.add(resources.STATUS)
             for change in changes:
                 touched.update(resources.touched_by(change.task))
             if len(changes) < FEED_STEP:

@@ -116,6 +116,15 @@ def test_an_expired_lease_requeues_until_the_attempts_are_spent() -> None:
     assert spent.error is not None and "attempt 3 of 3" in spent.error
 
 
+def test_the_story_of_an_expired_lease_holds_with_and_without_heartbeats() -> None:
+    """There may have been some, but none in time."""
+    silent = lifecycle.expire(task_in(Status.RUNNING), NOW)
+    beating = lifecycle.heartbeat(task_in(Status.RUNNING), 3.0, None, None, NOW)
+    late = lifecycle.expire(beating, NOW + 3)
+    assert late.error == "the lease of 3 s expired, as no heartbeat came in time"
+    assert silent.error is not None and silent.error.endswith("as no heartbeat came in time")
+
+
 def test_a_cancelled_task_forgets_its_token_and_names_its_cause() -> None:
     cancelled = lifecycle.cancel(task_in(Status.RUNNING), NOW, "no longer wanted", cause=3)
     assert (cancelled.token, cancelled.cause_number) == (None, 3)

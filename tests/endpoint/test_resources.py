@@ -139,13 +139,15 @@ async def test_a_burst_is_one_update(mode: str) -> None:
 
 
 async def test_paused_lanes_are_part_of_the_status() -> None:
-    """A pause changes no task, but it changes the status."""
+    """A pause changes no task, but it changes the status, whoever made it."""
     heard = Heard()
-    async with serving(LEGACY, "all", heard) as (_, client):
+    async with serving(LEGACY, "all", heard) as (scheduler, client):
         await client.subscribe_resource(STATUS)
         await client.call_tool("queue_pause", {"agent_type": "builder"})
         await heard.next()
-        assert heard.uris == [STATUS]
+        await scheduler.resume("builder")  # as another process or the command line does
+        await heard.next()
+        assert heard.uris == [STATUS, STATUS]
 
 
 async def test_nobody_listens_nobody_watches() -> None:

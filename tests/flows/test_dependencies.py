@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import trio
 
@@ -10,6 +13,7 @@ from scheduler import (
     DependencyCycle,
     IllegalTransition,
     InvalidTask,
+    LeaseLost,
     PrerequisiteFailed,
     Scheduler,
     Status,
@@ -242,3 +246,17 @@ async def test_explain_says_why_not(scheduler: Scheduler) -> None:
     assert (await scheduler.explain(first)).reason.startswith("running: attempt 1")
     await scheduler.complete(claim)
     assert (await scheduler.explain(first)).reason.startswith("completed at ")
+
+
+async def test_times_in_texts_end_in_z(scheduler: Scheduler) -> None:
+    """As in every answer: of a start, a lease, an end, and of the lease that took over."""
+    later = await scheduler.enqueue("later", not_before=datetime.now(UTC) + timedelta(days=9_999))
+    task = await scheduler.enqueue("work")
+    (claim,) = await scheduler.claim("w")
+    texts = [(await scheduler.explain(one)).reason for one in (later, task)]
+    with pytest.raises(LeaseLost) as lost:
+        await scheduler.heartbeat((task.id, "another"))
+    await scheduler.complete(claim)
+    texts += [lost.value.message, (await scheduler.explain(task)).reason]
+    for text in texts:
+        assert re.search(r" \d{4}-\d\d-\d\dT[\d:.]+Z$", text), text

@@ -22,7 +22,7 @@ async def test_an_empty_queue(scheduler: Scheduler) -> None:
     """Nothing is pending: neither at first, nor when all is done, nor in an unknown lane."""
     assert await scheduler.why_idle() == Idle("nothing_pending")
     await scheduler.enqueue("x", agent_type="builder")
-    assert await scheduler.why_idle(["tester"]) == Idle("nothing_pending")
+    assert await scheduler.why_idle(["tester"]) == Idle("nothing_pending", open_lanes=("builder",))
     (claim,) = await scheduler.claim("w")
     await scheduler.complete(claim)
     assert await scheduler.why_idle(["builder"]) == Idle("nothing_pending")
@@ -97,6 +97,21 @@ async def test_paused_lanes(scheduler: Scheduler) -> None:
     assert await scheduler.why_idle(["builder"]) == Idle("paused")
     await scheduler.resume("builder")
     assert await scheduler.why_idle() == Idle("ready")
+
+
+async def test_lanes_with_open_work_are_named(scheduler: Scheduler) -> None:
+    """Those with most unfinished tasks first, in whatever status, and twenty at the most."""
+    for n in range(25):
+        await scheduler.enqueue_many(
+            [TaskSpec(f"{k}", agent_type=f"lane {n:02}") for k in range(1 + n % 3)]
+        )
+    await scheduler.claim("w", ["lane 02"])
+    idle = await scheduler.why_idle(["lane 2"])
+    assert idle.reason == "nothing_pending"
+    assert idle.open_lanes[:2] == ("lane 02", "lane 05")
+    assert idle.open_lanes[8:10] == ("lane 01", "lane 04")
+    assert len(idle.open_lanes) == 20
+    assert (await scheduler.why_idle(["lane 02"])).open_lanes == ()
 
 
 @pytest.mark.parametrize("durability", ["synced", "accepted"])

@@ -134,6 +134,31 @@ async def test_the_feed_wakes_its_readers(scheduler: Scheduler) -> None:
     assert heard == ["one", "two"]
 
 
+async def test_a_pause_is_a_change_without_a_task(scheduler: Scheduler) -> None:
+    """It wakes a reader with a higher sequence and an empty list; a feed of tasks goes on."""
+    heard: list[str] = []
+
+    async def feed() -> None:
+        async for change in scheduler.changes():
+            heard.append(change.task.description)
+            return
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(feed)
+        await scheduler.enqueue("before", agent_type="other")
+        since = (await scheduler.queue_status()).sequence
+        for change in (scheduler.pause, scheduler.resume):
+            nursery.start_soon(change, "builder")
+            changes, reached = await scheduler.read_changes(since, wait=60)
+            assert changes == [] and reached == since + 1
+            since = reached
+        nursery.start_soon(scheduler.enqueue, "task")
+        ((change_of_task,), reached) = await scheduler.read_changes(since, wait=60)
+        assert change_of_task.task.description == "task" and reached == since + 1
+        assert await scheduler.read_changes(reached) == ([], reached)
+    assert heard == ["before"]
+
+
 async def test_wait_returns_when_all_have_finished(scheduler: Scheduler) -> None:
     """Or after the timeout, with the tasks as they are then."""
     tasks = await scheduler.enqueue_many([TaskSpec("a"), TaskSpec("b")])
@@ -169,7 +194,7 @@ async def test_the_queue_in_numbers(scheduler: Scheduler) -> None:
     assert status.avg_priority == pytest.approx(sum(t.priority for t in made) / 2)
     assert status.oldest_pending == made[0].created_at
     assert status.paused == ("parser",)
-    assert status.sequence == 2
+    assert status.sequence == 3
     await scheduler.cancel(made[0])
     status = await scheduler.queue_status()
     assert (status.counts[Status.CANCELLED], status.max_depth) == (2, 0)
