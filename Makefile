@@ -1,6 +1,6 @@
 # make demo       install into .venv and run a real workflow of 103 tasks in about 12 seconds
 # make test       every check: format, lint, types, import rules, tests
-# make kill-test  kill -9 a run twenty times and prove that nothing is lost or repeated
+# make kill-test  kill -9 runs, owners of a shared file and clients: nothing is lost or repeated
 # make conformance  let the official suite and inspector of MCP test the endpoint (needs npm)
 # make bench      print costs as ratios to references of the same run, in about two minutes
 # make clean      remove what the above made
@@ -32,6 +32,8 @@ test: $(INSTALLED_DEV)
 
 kill-test: $(INSTALLED)
 	$(BIN)/python benchmarks/kill_run.py
+	$(BIN)/python -m benchmarks.kill_owner
+	$(BIN)/python -m benchmarks.endings
 
 conformance: $(INSTALLED)
 	$(BIN)/python -m tests.conformance.run --folder $(CONFORMANCE) $(CONFORMANCE_OPTIONS)
