@@ -1,9 +1,9 @@
-# make demo       install into .venv and run a real workflow of 103 tasks in about 12 seconds
-# make test       every check: format, lint, types, import rules, tests
-# make kill-test  kill -9 runs, owners of a shared file and clients: nothing is lost or repeated
+# make demo         install into .venv and run a real workflow of 103 tasks in about 12 seconds
+# make test         every check: format, lint, types, import rules, tests
+# make kill-test    kill -9 runs, owners of a shared file, and clients: nothing is lost or repeated
 # make conformance  let the official suite and inspector of MCP test the endpoint (needs npm)
-# make bench      print costs as ratios to references of the same run, in about two minutes
-# make clean      remove what the above made
+# make bench        print costs as ratios to references of the same run, in about five minutes
+# make clean        remove what the above made
 
 PYTHON ?= python3
 VENV ?= .venv
