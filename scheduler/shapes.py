@@ -141,6 +141,7 @@ def queue_status(status: QueueStatus) -> Shape:
         "leases": [running_lease(lease) for lease in status.leases],
         "paused": list(status.paused),
         "database": status.database,
+        **({} if status.owner_pid is None else {"owner_pid": status.owner_pid}),
         "sequence": status.sequence,
     }
 

@@ -25,6 +25,15 @@ def excerpt(text: str | None) -> str | None:
     return text if text is None or len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
 
 
+def json_excerpt(text: str | None) -> Any:
+    """The value of a JSON text; of a long one the beginning of the text, with an ellipsis.
+
+    >>> json_excerpt('{"a":1}'), json_excerpt('"' + "x" * EXCERPT + '"')[:3]
+    ({'a': 1}, '"xx')
+    """
+    return json.loads(text) if text is not None and len(text) <= EXCERPT else excerpt(text)
+
+
 def fitting(rows: Sequence[Shape], room: int = PAGE_BYTES) -> int:
     """How many of the rows fit into a page, one at the least."""
     for place, row in enumerate(rows):

@@ -26,8 +26,10 @@ with tool calls. The default profile offers the first twelve tools; `--tools all
 ## The loop
 
 1. `task_claim` (agent: your name, agent_types: what you can do, wait_seconds). Each claim is a
-   whole task with the results of its prerequisites, a `lease_token` and `lease_expires_at`.
-2. Work. `task_heartbeat` at a third of the lease; the error `lease_lost` means stop.
+   whole task with the results of the tasks that it waited for, a `lease_token` and
+   `lease_expires_at`.
+2. Work. `task_heartbeat` at a third of the lease; the errors `lease_lost` and `already_finished`,
+   from any call with the token, mean: stop, drop the work, claim again.
 3. `task_complete` with a result, or `task_fail` with the error.
 4. `task_claim` again; `task_wait` to follow the work of others.
 

@@ -213,8 +213,13 @@ class Choice(msgspec.Struct, frozen=True):
         if word in self.words:
             return str(word)
         near = nearest(str(word), self.words)
-        hint = f'Did you mean {field}="{near}"?' if near else None
-        raise wrong(field, value, self.allowed, hint)
+        raise InvalidRequest(
+            f"{field} is none of the allowed words",
+            field=field,
+            received=value,
+            allowed=self.allowed,
+            hint=f'Did you mean {field}="{near}"?' if near else "Pick one of the allowed words.",
+        )
 
 
 class Json(msgspec.Struct, frozen=True):

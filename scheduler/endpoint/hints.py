@@ -80,7 +80,7 @@ def _illegal(case: Case) -> str:
 
 def _finished(case: Case) -> str:
     if case.tool in ENDINGS:
-        return "Stop working on it, and call task_claim for the next task."
+        return "Stop working on it and drop the work; call task_claim for the next task."
     return (
         f"Call task_get with {case.task} to see how it ended; "
         f"{case.named('task_retry')} re-opens a failed or cancelled task."
@@ -88,7 +88,7 @@ def _finished(case: Case) -> str:
 
 
 def _lease_lost(case: Case) -> str:
-    return "Stop working on it and change nothing more for it; call task_claim to claim anew."
+    return "Stop working on it and drop the work; call task_claim to claim anew."
 
 
 def _overloaded(case: Case) -> str:

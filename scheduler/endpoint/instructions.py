@@ -12,10 +12,11 @@ task_execution_plan shows order and critical path, task_queue_status the numbers
 
 Working, the loop:
 1. task_claim (agent: your name, agent_types: what you can do, wait_seconds up to 50). Each claim \
-has a task, the results of its prerequisites, and a lease_token. Empty: `reason` says why; wait or \
-stop.
+has a task, the results of what it waited for, and a lease_token. Empty: `reason` says why; wait \
+or stop.
 2. Do the work. Call task_heartbeat before lease_expires_at passes, best at a third of the lease. \
-The error lease_lost means that the task is no longer yours: stop, change nothing more, claim anew.
+The errors lease_lost and already_finished mean that it is no longer yours: stop, drop the work, \
+claim anew.
 3. End it: task_complete with a result for the tasks behind it, or task_fail with the error \
 (retryable: false if another try cannot help). Never leave a claim open.
 4. task_claim again. To watch work that others do: task_wait with ids or a sequence.

@@ -20,7 +20,12 @@ AGENT_TYPE = Field("agent_type", Text(), "who can do it; default general")
 BASE_PRIORITY = Field("base_priority", Number(0, 10, whole=True), "default 5")
 DEADLINE = Field("deadline", Moment(), "with time zone")
 SUMMARY = Field("summary", Text(), "up to 140 characters; default: first line")
-KEY = Field("key", Text(), "repeating a call with its key makes no second task")
+KEY = Field(
+    "key",
+    Text(),
+    "the same key and arguments again give the task that is there; any other argument is a "
+    "key_conflict, so compute times once and repeat them",
+)
 GROUP = Field("group", Text(), "session, feature or plan")
 PARENT_ID = Field("parent_id", Id(), "task that spawned it")
 NOT_BEFORE = Field("not_before", Moment(), "earliest start")

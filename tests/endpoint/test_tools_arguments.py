@@ -92,7 +92,8 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("task_list", {"limit": "many"}, "limit", "from 1 to 500"),
     ("task_list", {"limit": True}, "limit", "from 1 to 500"),
     ("task_list", {"cursor": "abc"}, "cursor", "next_cursor"),
-    ("task_list", {"fields": ["payload"]}, "fields", ""),
+    ("task_list", {"fields": ["paylaod"]}, "fields", 'fields="payload"'),
+    ("task_list", {"fields": ["x"]}, "fields", "Pick one of the allowed words"),
     ("task_claim", {}, "agent", "task_claim needs agent"),
     ("task_claim", {"agent": "a\x07"}, "agent", ""),
     ("task_claim", {"agent": "a", "agent_types": []}, "agent_types", "leave agent_types out"),
@@ -127,6 +128,15 @@ async def test_a_wrong_argument_is_named(
         assert body["code"] in ("invalid_request", "invalid_task", "too_large")
         assert body.get("field", field) == field and hint in body["hint"]
         assert body["allowed"] and ("call " in body["hint"].lower())
+
+
+async def test_allowed_words_are_told_once() -> None:
+    """In `allowed`: neither the message nor the hint repeats the list."""
+    async with calling() as agent:
+        for field, word in (("fields", "zzz"), ("source", "zzz"), ("status", "zzz")):
+            body = await agent.refused("task_list", **{field: word})
+            last = body["allowed"].rsplit(", ")[-1]
+            assert last not in body["message"] and last not in body["hint"]
 
 
 async def test_an_unknown_tool_names_the_nearest() -> None:

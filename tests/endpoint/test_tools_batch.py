@@ -82,7 +82,8 @@ WRONG: list[tuple[list[dict[str, Any]], str, str]] = [
     ([{"ref": "a\x1b", "description": "A"}], "tasks[0].ref", "invalid_task"),
     ([{"description": "A", "prerequisites": ["biuld"]}, {"ref": "build", "description": "B"}],
      "tasks[0].prerequisites", "invalid_task"),
-    ([{"description": "A", "key": "k"}, {"description": "B", "key": "k"}], "key", "invalid_task"),
+    ([{"description": "A", "key": "k"}, {"description": "B", "key": "k"}], "tasks[1].key",
+     "invalid_task"),
     ([], "tasks", "invalid_task"),
     ([{"ref": "a", "description": "A", "prerequisites": ["a"]}], "tasks", "dependency_cycle"),
 ]  # fmt: skip
@@ -101,18 +102,45 @@ async def test_what_is_wrong_is_named_with_its_place(
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_key_given_twice_is_named_with_its_refs(dry_run: bool) -> None:
+    """Both places, for the caller who wrote them."""
+    async with calling() as agent:
+        graph = [{"description": "x", "ref": ref, "key": key} for ref, key in ("ak", "bl", "ck")]
+        body = await agent.refused("task_enqueue_many", tasks=graph, dry_run=dry_run)
+        assert (body["field"], body["received"]) == ("tasks[2].key", "k")
+        assert "tasks[2] (ref c)" in body["hint"] and "tasks[0] (ref a)" in body["hint"]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
 async def test_unknown_and_dead_ids_are_refused(dry_run: bool) -> None:
-    """A rehearsal looks them up as well."""
+    """With their place, also in a real run, where the core finds them."""
     async with calling() as agent:
         dead = await agent.enqueue()
         await agent("task_cancel", task_id=dead)
         for word, code in ((UNKNOWN_ID, "unknown_prerequisite"), (dead, "prerequisite_failed")):
-            graph = [{"description": "A", "prerequisites": [word]}]
+            graph = [
+                {"description": "A", "ref": "a"},
+                {"description": "B", "prerequisites": ["a", word.upper()]},
+            ]
             body = await agent.refused("task_enqueue_many", tasks=graph, dry_run=dry_run)
             assert (body["code"], body["received"]) == (code, word)
-        graph = [{"description": "A", "parent_id": UNKNOWN_ID}]
+            assert body["field"] == "tasks[1].prerequisites"
+        graph = [{"description": "A"}, {"description": "B", "run_after": [UNKNOWN_ID]}]
         body = await agent.refused("task_enqueue_many", tasks=graph, dry_run=dry_run)
-        assert body["code"] == "unknown_task" and "parent_id" in body["field"]
+        assert (body["code"], body["field"]) == ("unknown_prerequisite", "tasks[1].run_after")
+        graph = [{"description": "A"}, {"description": "B", "parent_id": UNKNOWN_ID}]
+        body = await agent.refused("task_enqueue_many", tasks=graph, dry_run=dry_run)
+        assert (body["code"], body["field"]) == ("unknown_task", "tasks[1].parent_id")
+        assert await total(agent) == 1
+
+
+async def test_a_key_of_another_request_is_named_with_its_place() -> None:
+    """Only a real run can know it."""
+    async with calling() as agent:
+        await agent.enqueue("other", key="k")
+        graph = [{"description": "A"}, {"description": "B", "key": "k"}]
+        body = await agent.refused("task_enqueue_many", tasks=graph)
+        assert (body["code"], body["field"]) == ("key_conflict", "tasks[1].key")
         assert await total(agent) == 1
 
 
@@ -123,6 +151,19 @@ async def test_known_keys_are_told() -> None:
         first = await agent("task_enqueue_many", tasks=graph)
         again = await agent("task_enqueue_many", tasks=graph)
         assert again["task_ids"] == first["task_ids"] and again["existing"] == ["a"]
+
+
+async def test_a_graph_is_repeatable_if_every_task_has_a_key() -> None:
+    """One without is made anew, so whatever waits for it is another request."""
+    async with calling() as agent:
+        graph = [
+            {"ref": "a", "description": "A"},
+            {"ref": "b", "description": "B", "key": "b", "prerequisites": ["a"]},
+        ]
+        await agent("task_enqueue_many", tasks=graph)
+        body = await agent.refused("task_enqueue_many", tasks=graph)
+        assert (body["code"], body["field"]) == ("key_conflict", "tasks[1].key")
+        assert await total(agent) == 2
 
 
 async def test_a_chain_of_thousands_works() -> None:

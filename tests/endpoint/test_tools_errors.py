@@ -109,6 +109,7 @@ async def test_a_lost_lease_says_stop() -> None:
             body = await agent.refused(tool, **claim, **more)
             assert body["code"] == "lease_lost" and body["retryable"] is False
             assert "Stop" in body["hint"] and "task_claim" in body["hint"]
+            assert "drop the work" in body["hint"]
             assert claim["lease_token"] not in json.dumps(body)
         again = await agent.claim()
         await agent("task_cancel", task_id=again["task_id"])
@@ -124,6 +125,7 @@ async def test_what_has_finished_stays_so() -> None:
         await agent("task_complete", **claim)
         body = await agent.refused("task_complete", **claim | {"lease_token": "other"})
         assert body["code"] == "already_finished" and "task_claim" in body["hint"]
+        assert "Stop" in body["hint"] and "drop the work" in body["hint"]
         body = await agent.refused("task_cancel", task_id=claim["task_id"])
         assert body["code"] == "already_finished" and "task_get" in body["hint"]
         body = await agent.refused("task_update", task_id=claim["task_id"], group="g")

@@ -13,8 +13,10 @@ import jsonschema  # type: ignore[import-untyped]
 import mcp_types
 import pytest
 
-from scheduler.endpoint import tools
+from scheduler.endpoint import prompts, tools
 from scheduler.endpoint.docs import page
+from scheduler.endpoint.guide import GUIDE
+from scheduler.endpoint.instructions import INSTRUCTIONS
 from tests.test_docs import ROOT
 
 CORE = [
@@ -126,6 +128,29 @@ def test_only_what_takes_away_is_called_destructive() -> None:
         "task_wait",
         "task_explain",
     }
+
+
+def test_both_ways_of_losing_a_task_are_told() -> None:
+    """Wherever an agent reads of one, it reads of the other."""
+    lost = {tool.name for tool in tools.listed("all") if "lease_lost" in (tool.description or "")}
+    assert lost == {"task_heartbeat", "task_complete", "task_fail"}
+    texts = [tool.description or "" for tool in tools.listed("all") if tool.name in lost]
+    prompt = prompts.get("work-loop", {"agent": "anna"}).messages[0].content
+    assert isinstance(prompt, mcp_types.TextContent)
+    for text in (*texts, INSTRUCTIONS, GUIDE, prompt.text, page()):
+        assert "lease_lost" in text and "already_finished" in text
+
+
+def test_what_is_easily_taken_wrong_is_said() -> None:
+    """One pool of workers, all results, what a key repeats, how to ask without waiting."""
+    plan, claim = tools.EVERY["task_execution_plan"], tools.EVERY["task_claim"]
+    assert "one pool of workers for all agent types" in plan.by_name["workers"].about
+    assert "each can do every agent_type" in str(plan.outputs["makespan_seconds"])
+    assert "run_after" in str(claim.outputs["claims"])
+    assert "0 answers at once" in claim.by_name["wait_seconds"].about
+    for name in ("task_enqueue", "task_enqueue_many"):
+        schema = str(tools.EVERY[name].listed().input_schema)
+        assert "same key and arguments" in schema and "key_conflict" in schema
 
 
 def test_the_page_is_made_from_the_declarations() -> None:

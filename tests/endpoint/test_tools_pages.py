@@ -69,6 +69,25 @@ async def test_rows_are_compact_and_have_what_was_asked_for() -> None:
         assert (await agent("task_get", task_id=task))["description"] == text
 
 
+async def test_payloads_and_results_in_rows() -> None:
+    """As JSON up to the bound, over it as the beginning of their text; a page stays a page."""
+    async with calling() as agent:
+        small = await agent.enqueue(payload={"a": [1]})
+        await agent("task_complete", **await agent.claim(), result=[True, None])
+        for _ in range(100):
+            await agent.enqueue(payload={"blob": "\u00fc" * 50_000})
+        page = await agent("task_list", fields="payload,result,attempt", limit=500)
+        assert len(json.dumps(page, ensure_ascii=False).encode()) < PAGE
+        row = page["tasks"][0]
+        assert (row["result"], row["attempt"]) == (None, 0)
+        assert len(row["payload"]) == EXCERPT
+        assert row["payload"].startswith('{"blob":"') and row["payload"].endswith("\u2026")
+        page = await agent("task_list", fields="payload,result,attempt", status="completed")
+        (row,) = page["tasks"]
+        assert (row["task_id"], row["payload"], row["result"]) == (small, {"a": [1]}, [True, None])
+        assert row["attempt"] == 1
+
+
 async def test_large_data_are_whole_in_task_get() -> None:
     """Up to the limits of the core."""
     async with calling() as agent:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 
+import pytest
 import trio
 
-from scheduler import open_scheduler
+from scheduler import connect, open_scheduler
 from scheduler.endpoint import tools
 from tests.endpoint.tool_calls import Caller, calling, virtual
+
+ASK_FOR_OWNER = """
+import json, sys, trio
+from scheduler import connect
+async def main():
+    async with connect(sys.argv[1]) as scheduler:
+        print(json.dumps({"owner_pid": (await scheduler.queue_status()).owner_pid}))
+trio.run(main)
+"""
 
 
 async def test_the_whole_loop(tmp_path: Path) -> None:
@@ -93,6 +106,33 @@ async def test_an_empty_claim_says_why() -> None:
             assert empty["next"]
 
 
+async def test_a_mistyped_agent_type_shows() -> None:
+    """The claim that finds nothing names the types that have work; nobody's names in prose."""
+    async with calling() as agent:
+        empty = await agent("task_claim", agent="anna", agent_types="bilder")
+        assert empty["open_agent_types"] == [] and "open_agent_types" not in empty["next"]
+        for agent_type in ("tester", "builder", "builder"):
+            await agent.enqueue(agent_type=agent_type)
+        empty = await agent("task_claim", agent="anna", agent_types="bilder")
+        assert empty["reason"] == "nothing_pending"
+        assert empty["open_agent_types"] == ["builder", "tester"]
+        assert "open_agent_types" in empty["next"] and "builder" not in empty["next"]
+        await agent.claim(agent_types="tester")
+        leased = await agent("task_claim", agent="anna", agent_types="tester")
+        assert leased["reason"] == "all_leased" and "open_agent_types" not in leased
+
+
+async def test_results_of_run_after_tasks_come_too() -> None:
+    """Beside those of the prerequisites, under the name that says only these."""
+    async with calling() as agent:
+        first, second = await agent.enqueue(base_priority=9), await agent.enqueue()
+        await agent.enqueue(prerequisites=[first], run_after=[second], agent_type="last")
+        for result in (1, 2):
+            await agent("task_complete", **await agent.claim(), result=result)
+        (claim,) = (await agent("task_claim", agent="anna", agent_types="last"))["claims"]
+        assert claim["prerequisite_results"] == {first: 1, second: 2}
+
+
 @virtual
 async def test_a_claim_waits_for_work() -> None:
     """It is answered the moment there is some, and otherwise within 50 s."""
@@ -161,11 +201,27 @@ async def test_release_gives_a_task_back() -> None:
 
 
 async def test_a_key_makes_a_call_repeatable() -> None:
-    """The same request again gives the task that is there."""
+    """The same request again gives the task that is there; another one is refused.
+
+    Defaults that are written out, and another order, are the same request; a deadline that is
+    left out or computed anew is not, nor is what `task_update` made of the task.
+    """
     async with calling() as agent:
-        first = await agent("task_enqueue", description="once", key="k")
-        again = await agent("task_enqueue", description="once", key="k")
-        assert again == first | {"existing": True}
+        needs = [await agent.enqueue(), await agent.enqueue()]
+        asked = {"description": "once", "key": "k", "deadline": "2030-01-01T00:00:00Z"}
+        same = {"base_priority": 5, "deadline": "2030-01-01T01:00:00+01:00"}
+        first = await agent("task_enqueue", **asked, prerequisites=needs)
+        await agent("task_update", task_id=first["task_id"], base_priority=9)
+        again = await agent("task_enqueue", **asked | same, prerequisites=needs[::-1])
+        assert (again["task_id"], again["existing"]) == (first["task_id"], True)
+        for other in (
+            {"deadline": "2030-01-01T00:00:01Z"},
+            {"deadline": None},
+            {"base_priority": 9},
+            {"prerequisites": needs[0]},
+        ):
+            changed = asked | {"prerequisites": needs} | other
+            assert (await agent.refused("task_enqueue", **changed))["code"] == "key_conflict"
 
 
 async def test_cancel_tells_first_and_does_then() -> None:
@@ -204,6 +260,36 @@ async def test_add_prerequisites_blocks_a_ready_task() -> None:
         first, second = await agent.enqueue(), await agent.enqueue()
         added = await agent("task_add_prerequisites", task_id=second, prerequisites=first)
         assert added["status"] == "blocked" and added["prerequisites"] == [first]
+
+
+async def test_a_plan_says_whether_anything_is_left() -> None:
+    """Of a group that is done, and not of one that never was."""
+    async with calling() as agent:
+        assert (await agent("task_execution_plan"))["finished"] is True
+        await agent.enqueue(group="g")
+        assert (await agent("task_execution_plan", group="g"))["finished"] is False
+        await agent("task_complete", **await agent.claim())
+        done = await agent("task_execution_plan", group="g", workers=2)
+        assert (done["finished"], done["batches"], done["makespan_seconds"]) == (True, [], 0)
+        body = await agent.refused("task_execution_plan", group="G")
+        assert (body["code"], body["field"]) == ("invalid_request", "group")
+        assert body["received"] == "G" and "task_list and fields=group" in body["hint"]
+
+
+@pytest.mark.process
+async def test_the_status_names_the_owner(tmp_path: Path) -> None:
+    """The process that has the file, to whichever process asks; nobody owns memory."""
+    path = tmp_path / "tasks.db"
+    async with connect(path) as scheduler:
+        agent = Caller(scheduler)
+        assert (await agent("task_queue_status"))["owner_pid"] == os.getpid()
+        with trio.fail_after(30):
+            asked = await trio.run_process(
+                [sys.executable, "-c", ASK_FOR_OWNER, str(path)], capture_stdout=True
+            )
+        assert json.loads(asked.stdout) == {"owner_pid": os.getpid()}
+    async with calling() as agent:
+        assert "owner_pid" not in await agent("task_queue_status")
 
 
 async def test_explain_names_what_to_act_on() -> None:

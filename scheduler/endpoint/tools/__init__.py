@@ -14,6 +14,7 @@ from scheduler.endpoint import errors
 from scheduler.endpoint.tool import Tool
 from scheduler.endpoint.tools import (
     batch,
+    claiming,
     looking,
     managing,
     planning,
@@ -36,7 +37,7 @@ CORE: tuple[Tool, ...] = (
     looking.QUEUE_STATUS,
     queueing.CANCEL,
     planning.PLAN,
-    working.CLAIM,
+    claiming.CLAIM,
     working.HEARTBEAT,
     working.COMPLETE,
     working.FAIL,

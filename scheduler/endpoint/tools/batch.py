@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from scheduler.domain.errors import SchedulerError
 from scheduler.endpoint import arguments, returns
 from scheduler.endpoint.arguments import Field
 from scheduler.endpoint.fields import Flag, Schema, Several, Word, decode_json, listed, wrong
@@ -73,7 +74,11 @@ async def task_enqueue_many(
             "existing": [],
             "batches": batches,
         }
-    made = await scheduler.enqueue_many(drafts.specs(tasks))
+    try:
+        made = await scheduler.enqueue_many(drafts.specs(tasks))
+    except SchedulerError as error:
+        drafts.place(error, tasks)
+        raise
     refs = [draft.ref for draft in tasks]
     return {
         "dry_run": False,
@@ -90,8 +95,10 @@ ENQUEUE_MANY = Tool(
         "Put a whole graph of tasks into the queue, all or nothing. Give each a ref and name "
         "refs of the call, or ids of tasks that are there, in prerequisites and run_after. Use it "
         "for a plan of several tasks; for one alone task_enqueue. With dry_run nothing is made: "
-        "fields, refs, ids and cycles are checked (keys are not), and batches says what could "
-        "run side by side. Returns ids by ref; a cycle is refused with its path of refs."
+        "fields, refs, ids and cycles are checked (known keys are not), and batches says what "
+        "could run side by side. To repeat the call, give every task a key: one without is made "
+        "anew, and what waits for it then asks for something else. Returns ids by ref; a cycle "
+        "is refused with its path of refs."
     ),
     effect="adds",
     inputs=(

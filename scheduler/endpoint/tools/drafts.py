@@ -92,7 +92,27 @@ def _check_fields(drafts: Sequence[Draft]) -> None:
         except InvalidRequest as error:
             error.field = f"{draft.at}.{error.field}"
             raise
+    _check_keys(drafts)
     checked_all(made, SOURCE_SCORES)  # what concerns the batch as a whole
+
+
+def _check_keys(drafts: Sequence[Draft]) -> None:
+    by_key: dict[str, Draft] = {}
+    for draft in drafts:
+        key = draft.fields.get("key")
+        if key is not None and (other := by_key.setdefault(key, draft)) is not draft:
+            raise InvalidTask(
+                "two tasks of the call have the same key",
+                field=f"{draft.at}.key",
+                received=key,
+                allowed="a key of its own for each task",
+                hint=f"Change it in {_named(draft)} or leave it out: {_named(other)} has it too.",
+            )
+
+
+def _named(draft: Draft) -> str:
+    """The task's place and its name in the call, for the caller who gave both."""
+    return f"{draft.at} (ref {ascii_only(draft.ref)})"
 
 
 def specs(drafts: Sequence[Draft]) -> list[TaskSpec]:
@@ -175,6 +195,21 @@ async def check_links(scheduler: Scheduler, drafts: Sequence[Draft]) -> None:
         for word in draft.fields.get("prerequisites", ()):
             if word not in refs:
                 _check_alive(draft, found[_canonical(word)])
+
+
+def place(error: SchedulerError, drafts: Sequence[Draft]) -> None:
+    """Put the place of the first task at fault into an error of the core, if it can be told."""
+    field = error.field
+    if field not in ("key", "parent_id", *LINKS):
+        return
+    refs = {draft.ref for draft in drafts}
+    for draft in drafts:
+        named: list[str | None] = [draft.fields.get(field)]
+        if field in LINKS:
+            named = [_canonical(word) for word in draft.fields.get(field, ()) if word not in refs]
+        if error.received in named:
+            error.field = f"{draft.at}.{field}"
+            return
 
 
 def _canonical(word: str) -> str:

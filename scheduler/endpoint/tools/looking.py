@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from scheduler import shapes
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.task import Status, Task
 from scheduler.endpoint import returns
 from scheduler.endpoint.arguments import Field
-from scheduler.endpoint.bounds import ATTEMPTS, EXCERPT, NEIGHBORS, excerpt, fitting
+from scheduler.endpoint.bounds import ATTEMPTS, EXCERPT, NEIGHBORS, excerpt, fitting, json_excerpt
 from scheduler.endpoint.fields import Choice, Cursor, Number, Schema, Several, Text, Words
 from scheduler.endpoint.task_fields import TASK_ID
 from scheduler.endpoint.tool import Tool
@@ -42,6 +44,8 @@ EXTRA = (
     "note",
     "error",
     "cause",
+    "payload",
+    "result",
     "prerequisites",
     "run_after",
 )
@@ -77,8 +81,10 @@ def row(task: Task, blocked_by: int, fields: Sequence[str] = ()) -> Shape:
     """A task in a list, and some more of its fields; long texts are cut."""
     shape = shapes.compact(task) | {"blocked_by": blocked_by}
     if fields:
-        facts = shapes.whole(task)
+        facts = shapes.whole(replace(task, payload_json=None, result_json=None))
         facts |= {name: excerpt(facts[name]) for name in ("description", "error")}
+        facts["payload"] = json_excerpt(task.payload_json)
+        facts["result"] = json_excerpt(task.result_json)
         shape |= {name: facts[name] for name in fields}
     return shape
 
@@ -135,7 +141,8 @@ LIST = Tool(
         Field(
             "fields",
             Several(Choice(EXTRA)),
-            f"more columns; description and error are cut at {EXCERPT:,} characters",
+            f"more columns; description and error, and the JSON text of payload and result, "
+            f"are cut at {EXCERPT:,} characters",
         ),
     ),
     outputs={
@@ -246,6 +253,7 @@ QUEUE_STATUS = Tool(
         ),
         "paused": returns.many(returns.text(), "agent types"),
         "database": returns.text("path"),
+        "owner_pid": returns.whole("the process that owns it; absent in memory"),
         "sequence": returns.whole("of the latest change"),
     },
     answer=task_queue_status,

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from scheduler import shapes
-from scheduler.domain.errors import UnknownTask
+from scheduler.domain.errors import InvalidRequest, UnknownTask
 from scheduler.domain.task import Status
 from scheduler.domain.views import Explanation
 from scheduler.endpoint import returns
@@ -15,6 +15,7 @@ from scheduler.endpoint.bounds import NEIGHBORS
 from scheduler.endpoint.fields import Id, Number, Several, Text
 from scheduler.endpoint.task_fields import TASK_ID
 from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.tools.looking import STEPS
 from scheduler.handle import Scheduler
 from scheduler.shapes import Shape
 
@@ -34,6 +35,8 @@ async def task_execution_plan(
 ) -> Shape:
     """How unfinished tasks can run."""
     plan = shapes.plan(await scheduler.execution_plan(task_ids, group=group, workers=workers))
+    if group is not None and not plan["batches"]:
+        await _check_group(scheduler, group)
     batches, room = [], PLANNED
     for batch in plan["batches"]:
         if room <= 0:
@@ -46,7 +49,25 @@ async def task_execution_plan(
         "critical_path": plan["critical_path"][:CRITICAL],
         "waits_for": {task: others[: NAMED // 2] for task, others in waits_for.items()},
     }
-    return cut | {"truncated": cut != plan}
+    return cut | {"finished": not plan["batches"], "truncated": cut != plan}
+
+
+async def _check_group(scheduler: Scheduler, group: str) -> None:
+    """Refuse a group that no task has ever had, as far as a bounded look can tell."""
+    cursor = None
+    for _ in range(STEPS):
+        page = await scheduler.list(group=group, limit=1, cursor=cursor)
+        cursor = page.cursor
+        if page.tasks:
+            return
+        if not page.has_more:
+            raise InvalidRequest(
+                "no task has this group",
+                field="group",
+                received=group,
+                allowed="a group of tasks on record",
+                hint="Look for its spelling with task_list and fields=group.",
+            )
 
 
 async def task_explain(scheduler: Scheduler, *, task_id: str) -> Shape:
@@ -127,7 +148,7 @@ PLAN = Tool(
         "Use it to see what can go in parallel, what the critical path is and, with workers, how "
         "long it will take. It changes nothing, and workers need no plan: task_claim keeps the "
         "order. Returns batches; the tasks of one batch can run side by side. Finished tasks are "
-        "left out. truncated: the lists were cut, the totals hold."
+        "left out; finished: none is left. truncated: the lists were cut, the totals hold."
     ),
     effect="reads",
     inputs=(
@@ -138,7 +159,11 @@ PLAN = Tool(
             aliases=("ids", "tasks", "task_id", "id"),
         ),
         Field("group", Text(), "instead of task_ids"),
-        Field("workers", Number(1, 1_000_000, whole=True), "simulate so many"),
+        Field(
+            "workers",
+            Number(1, 1_000_000, whole=True),
+            "simulate so many: one pool of workers for all agent types",
+        ),
     ),
     outputs={
         "batches": returns.many(returns.ids()),
@@ -149,8 +174,11 @@ PLAN = Tool(
         "total_seconds": returns.number("of work"),
         "waits_for": returns.mapping(returns.ids(), "unfinished tasks outside the plan, by id"),
         "workers": returns.whole(),
-        "makespan_seconds": returns.number("with workers: how long it takes"),
+        "makespan_seconds": returns.number(
+            "with workers: how long it takes if each can do every agent_type"
+        ),
         "lower_bound_seconds": returns.number(),
+        "finished": returns.flag("no task of it is unfinished"),
         "truncated": returns.flag(),
     },
     answer=task_execution_plan,

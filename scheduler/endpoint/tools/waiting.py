@@ -13,8 +13,8 @@ from scheduler.endpoint.arguments import Field
 from scheduler.endpoint.bounds import fitting
 from scheduler.endpoint.fields import Id, Number, Several
 from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.tools.claiming import ANSWER_BY, WAIT
 from scheduler.endpoint.tools.looking import ROW
-from scheduler.endpoint.tools.working import ANSWER_BY, WAIT
 from scheduler.handle import Scheduler
 from scheduler.shapes import Shape
 
