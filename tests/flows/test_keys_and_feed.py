@@ -145,7 +145,7 @@ async def test_a_pause_is_a_change_without_a_task(scheduler: Scheduler) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed)
-        await scheduler.enqueue("before", agent_type="other")
+        await trio.testing.wait_all_tasks_blocked()
         since = (await scheduler.queue_status()).sequence
         for change in (scheduler.pause, scheduler.resume):
             nursery.start_soon(change, "builder")
@@ -156,7 +156,7 @@ async def test_a_pause_is_a_change_without_a_task(scheduler: Scheduler) -> None:
         ((change_of_task,), reached) = await scheduler.read_changes(since, wait=60)
         assert change_of_task.task.description == "task" and reached == since + 1
         assert await scheduler.read_changes(reached) == ([], reached)
-    assert heard == ["before"]
+    assert heard == ["task"]
 
 
 async def test_wait_returns_when_all_have_finished(scheduler: Scheduler) -> None:
