@@ -7,13 +7,14 @@ Unix seconds, payloads JSON text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from actors.reply import Reply
 from persistence.store import Filter
 from scheduler.domain.errors import SchedulerError
+from scheduler.domain.ids import LARGEST
 from scheduler.domain.lifecycle import Verb
 from scheduler.domain.request import Request
 from scheduler.domain.task import Task
@@ -29,6 +30,8 @@ from scheduler.domain.views import (
     QueueStatus,
     TaskDetails,
 )
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]  # of a task; proved when it is decoded
 
 
 class Message(msgspec.Struct, frozen=True, eq=False):
@@ -67,7 +70,7 @@ class ClaimReady(Message, frozen=True):
 class Heartbeat(Message, frozen=True):
     """Extend a lease. The answer is the new expiry in Unix seconds."""
 
-    number: int
+    number: Number
     token: str
     lease: float | None
     progress: float | None
@@ -79,7 +82,7 @@ class Finish(msgspec.Struct, frozen=True, eq=False):
     """How one claim is to end."""
 
     verb: Verb
-    number: int
+    number: Number
     token: str
     result_json: str | None = None
     error: str | None = None
@@ -125,7 +128,7 @@ class Cancel(Message, frozen=True):
     """Cancel a task and all that cannot start without it."""
 
     changing: ClassVar[bool] = True
-    number: int
+    number: Number
     reason: str | None
     dry_run: bool
     reply: Reply[Cancellation]
@@ -136,7 +139,7 @@ class Retry(Message, frozen=True):
     """Re-open a failed or cancelled task, and on `cascade` the tasks that fell with it."""
 
     changing: ClassVar[bool] = True
-    number: int
+    number: Number
     cascade: bool
     reply: Reply[list[Task]]
 
@@ -145,7 +148,7 @@ class Update(Message, frozen=True):
     """Set columns of an unfinished task, checked before. `task`: withdrawn from its holder."""
 
     changing: ClassVar[bool] = True
-    number: int
+    number: Number
     changes: Mapping[str, Any]
     reply: Reply[list[Task]]
     task: Task | None = None
@@ -156,9 +159,9 @@ class AddPrerequisites(Message, frozen=True):
     """Let an unfinished task wait for more. `task`: withdrawn from its holder."""
 
     changing: ClassVar[bool] = True
-    number: int
-    requires: tuple[int, ...]
-    follows: tuple[int, ...]
+    number: Number
+    requires: tuple[Number, ...]
+    follows: tuple[Number, ...]
     reply: Reply[list[Task]]
     task: Task | None = None
     hops: int = 0
@@ -182,14 +185,14 @@ class Flush(Message, frozen=True):
 class Get(Message, frozen=True):
     """One task, finished or not."""
 
-    number: int
+    number: Number
     reply: Reply[Task]
 
 
 class GetDetails(Message, frozen=True):
     """One task with its neighbors and attempts."""
 
-    number: int
+    number: Number
     reply: Reply[TaskDetails]
 
 
@@ -218,7 +221,7 @@ class WhyIdle(Message, frozen=True):
 class Wait(Message, frozen=True):
     """Answered when all the tasks have finished, or after `seconds`."""
 
-    numbers: tuple[int, ...]
+    numbers: tuple[Number, ...]
     seconds: float
     reply: Reply[list[Task]]
 
@@ -239,7 +242,7 @@ class ReadChanges(Message, frozen=True):
 class MakePlan(Message, frozen=True):
     """Plan the given tasks, or a group's, or (both None) all unfinished ones."""
 
-    numbers: tuple[int, ...] | None
+    numbers: tuple[Number, ...] | None
     group: str | None
     workers: int | None
     reply: Reply[Plan]
@@ -248,7 +251,7 @@ class MakePlan(Message, frozen=True):
 class Explain(Message, frozen=True):
     """Why is this task not running?"""
 
-    number: int
+    number: Number
     reply: Reply[Explanation]
 
 

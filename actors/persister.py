@@ -202,7 +202,7 @@ class Persister:
         """Where the store is."""
         return self._store.location
 
-    def announce(self, address: str) -> None:
+    def announce(self, address: str | None) -> None:
         """Tell other processes at which socket they are served."""
         self._store.announce(address)
 

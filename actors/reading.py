@@ -125,7 +125,7 @@ class Reading:
             paused=tuple(sorted(records.paused)),
             unsaved=self._unsaved(),
             sequence=records.saved_sequence,
-            database=self._store.location,
+            database=_as_text(self._store.location),
             leases=records.lanes.leases(),
             owner_pid=None if self._store.location == MEMORY else os.getpid(),
         )
@@ -203,6 +203,11 @@ class Reading:
                 hint="Take queue_status().sequence, then list the tasks, then go on from it.",
             )
         return self._store.changes(since, limit)
+
+
+def _as_text(path: str) -> str:
+    """A path that can be shown and sent: bytes of it that are no UTF-8 are escaped."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _related(

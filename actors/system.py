@@ -114,6 +114,10 @@ class System:
         self._asked.add(command.reply)
         self._knock(command)
 
+    def tell(self, command: Asking[Any]) -> None:
+        """Let ingest have a command whose answer nobody needs."""
+        self._knock(command)
+
     def forget(self, command: Asking[Any]) -> None:
         """Nobody waits for the reply any more."""
         self._asked.discard(command.reply)
@@ -184,7 +188,7 @@ class System:
         """The absolute path of the database, or ":memory:"."""
         return self._persister.location
 
-    def announce(self, address: str) -> None:
+    def announce(self, address: str | None) -> None:
         """Tell other processes at which socket they are served."""
         self._persister.announce(address)
 

@@ -45,7 +45,7 @@ class MemoryStore:
     def location(self) -> str:
         return MEMORY
 
-    def announce(self, address: str) -> None:
+    def announce(self, address: str | None) -> None:
         pass
 
     # ------------------------------------------------------------- writing

@@ -27,6 +27,9 @@ def prepare_file(path: str) -> None:
         raise unavailable("the path is a directory", path, "Name a file inside it.")
     if os.path.exists(path) and not os.path.isfile(path):
         raise unavailable("the path is no regular file", path, "Name a file on a disk.")
+    if os.path.exists(path) and os.stat(path).st_nlink > 1:
+        hint = "Name it by one path only: each name would get a log of its own. Copy it instead."
+        raise unavailable("the file has another name (a hard link)", path, hint)
     if not os.path.isdir(folder):
         hint = f"Make {folder}, or choose another place."
         raise unavailable("the folder of the database does not exist", path, hint)

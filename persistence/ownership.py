@@ -9,8 +9,10 @@ opening in the same process is recognised before the lock file is touched.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import threading
 from collections.abc import Hashable
 from contextlib import suppress
@@ -25,6 +27,7 @@ _owned: dict[Hashable, tuple[int, int]] = {}
 
 
 ADDRESS_BYTES = 4_096
+OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # whatever has the name of the lock file
 
 
 class Owner(NamedTuple):
@@ -59,10 +62,10 @@ class Ownership:
             self._names = names
             _owned.update(dict.fromkeys(names, (os.getpid(), self._descriptor)))
 
-    def announce(self, address: str) -> None:
-        """Tell other processes where they will be served."""
-        assert self._descriptor is not None
-        _write_owner(self._descriptor, address)
+    def announce(self, address: str | None) -> None:
+        """Tell other processes where they will be served; None: not any more."""
+        if self._descriptor is not None:
+            _write_owner(self._descriptor, address)
 
     def abandon(self) -> None:
         """Give it up, for the file turned out to be unusable; a new lock file goes too."""
@@ -88,7 +91,7 @@ def owner_of(path: str) -> int | None:
         if _owned_here(_names(path)) is not None:
             return os.getpid()
         try:
-            descriptor = os.open(lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(lock_path(path), OPEN | os.O_RDONLY)
         except OSError:
             return None
         try:
@@ -113,10 +116,15 @@ def _lines(path: str) -> list[bytes]:
     if ours is not None:
         return os.pread(ours, ADDRESS_BYTES, 0).split(b"\n")
     try:
-        with open(lock_path(path), "rb") as file:
-            return file.read(ADDRESS_BYTES).split(b"\n")
+        descriptor = os.open(lock_path(path), OPEN | os.O_RDONLY)
     except OSError:
         return [b""]
+    try:
+        return os.pread(descriptor, ADDRESS_BYTES, 0).split(b"\n")
+    except OSError:  # a folder, a pipe
+        return [b""]
+    finally:
+        os.close(descriptor)
 
 
 def _owned_here(names: tuple[Hashable, ...]) -> int | None:
@@ -136,8 +144,9 @@ def _names(path: str) -> tuple[Hashable, ...]:
 
 def _lock(path: str, address: str | None) -> int:
     while True:
-        descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(lock_path(path), OPEN | os.O_RDWR | os.O_CREAT, 0o600)
         try:
+            _must_be_a_file(descriptor)
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(descriptor, lock_path(path)):
                 _write_owner(descriptor, address)
@@ -150,6 +159,11 @@ def _lock(path: str, address: str | None) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)  # it was deleted before it was ours
+
+
+def _must_be_a_file(descriptor: int) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "the lock file is no regular file")
 
 
 def _is_at(descriptor: int, path: str) -> bool:

@@ -82,7 +82,7 @@ class SQLiteStore:
     def location(self) -> str:
         return self._path
 
-    def announce(self, address: str) -> None:
+    def announce(self, address: str | None) -> None:
         self._ownership.announce(address)
 
     # ------------------------------------------------------------- writing

@@ -206,8 +206,8 @@ class Store(Protocol):
         """The file's absolute path, or ":memory:"."""
         ...
 
-    def announce(self, address: str) -> None:
-        """Tell other processes at which Unix socket they are served, if they can share it."""
+    def announce(self, address: str | None) -> None:
+        """Tell other processes at which Unix socket they are served; None: not any more."""
         ...
 
     def load(self) -> Loaded:

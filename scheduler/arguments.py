@@ -13,6 +13,8 @@ from scheduler.domain.spec import TaskSpec, spec_from, unknown_field
 from scheduler.domain.task import PENDING, Status
 from scheduler.domain.views import Claim, Ended
 
+TOKEN_BYTES = 1_000  # far more than ours have
+
 name = encoding.name
 number = encoding.number_in
 text = encoding.text
@@ -90,6 +92,7 @@ def claim(given: object) -> tuple[int, str]:
     if isinstance(given, Claim):
         return given.task.number, given.token
     if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], str):
+        text("lease_token", given[1], TOKEN_BYTES)
         return ids.decode(given[0]), given[1]
     raise InvalidRequest(
         "this is no claim",

@@ -77,12 +77,16 @@ async def open_scheduler(
         )
         with _one_error_alone(system):
             async with trio.open_nursery() as nursery:
-                await nursery.start(system.run)
+                actors = trio.CancelScope()
+                await nursery.start(_run, system, actors)
+                actors.shield = True  # a cancelled block does not end them before all is saved
                 try:
                     yield Scheduler(system, sources)
                 finally:
-                    await _close(system, closing_time)
-                    nursery.cancel_scope.cancel()
+                    try:
+                        await _close(system, closing_time)
+                    finally:
+                        actors.cancel()
     finally:
         store.close()
 
@@ -119,6 +123,13 @@ def _open_store(path: str, durability: Durability) -> Store:
     from persistence.sqlite import open_sqlite
 
     return open_sqlite(path, durability=durability)
+
+
+async def _run(
+    system: System, scope: trio.CancelScope, task_status: trio.TaskStatus[None]
+) -> None:
+    with scope:
+        await system.run(task_status)
 
 
 async def _close(system: System, closing_time: float) -> None:

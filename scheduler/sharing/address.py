@@ -8,6 +8,7 @@ import socket
 import stat
 import struct
 import tempfile
+from typing import NamedTuple
 
 import trio
 
@@ -40,8 +41,11 @@ def _private_folder() -> str:
     ):
         if len(os.fsencode(folder)) > LONGEST - 24:
             continue
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        facts = os.lstat(folder)
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            facts = os.lstat(folder)
+        except OSError:
+            continue
         if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid():
             os.chmod(folder, 0o700)
             return folder
@@ -52,11 +56,33 @@ def _private_folder() -> str:
     )
 
 
-async def listen(address: str) -> trio.SocketListener:
-    """Listen there in place of whoever did before; the caller owns the database.
+class Place(NamedTuple):
+    """Where the owner listens."""
 
-    The socket gets its name only when its mode is 0600, so that there is no moment for others.
-    """
+    address: str
+    listener: trio.SocketListener
+    identity: tuple[int, int] | None  # of the socket's file
+
+    def is_gone(self) -> bool:
+        """Whether nothing has the name of the socket any more."""
+        return identity(self.address) is None
+
+    def leave(self) -> None:
+        """Take the socket away, before the database is given up; not that of another owner."""
+        if identity(self.address) == self.identity:
+            _unlink(self.address)
+
+
+async def listen(database: str) -> Place:
+    """Listen for this database in place of whoever did before; the caller owns it."""
+    try:
+        return await _listen(address_for(database))
+    except OSError:  # the file system has no sockets
+        return await _listen(elsewhere(database))
+
+
+async def _listen(address: str) -> Place:
+    """The socket gets its name only when its mode is 0600: there is no moment for others."""
     unfinished = f"{address}.{os.getpid() % 10_000}"
     listening = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -69,12 +95,16 @@ async def listen(address: str) -> trio.SocketListener:
         listening.close()
         _unlink(unfinished)
         raise
-    return trio.SocketListener(listening)
+    return Place(address, trio.SocketListener(listening), identity(address))
 
 
-def leave(address: str) -> None:
-    """Take the socket away, before the database is given up."""
-    _unlink(address)
+def identity(path: str) -> tuple[int, int] | None:
+    """What tells one file of this name from the next; None if there is none."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def _unlink(path: str) -> None:

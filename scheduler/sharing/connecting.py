@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, TypedDict
 import trio
 
 from actors.system import System, alone
-from persistence.ownership import last_owner
+from persistence.ownership import last_owner, owner_of
 from persistence.sqlite import SQLiteStore, open_sqlite
 from persistence.store import Durability
-from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreLocked
+from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreLocked, StoreUnavailable
 from scheduler.domain.priority import Weights
 from scheduler.embedding import open_scheduler
 from scheduler.handle import Scheduler
 from scheduler.sharing import address as addresses
-from scheduler.sharing import wire
 from scheduler.sharing.door import OwnWay, SharedDoor, Way
 from scheduler.sharing.link import Link
 from scheduler.sharing.serving import serve
@@ -31,7 +30,8 @@ log = logging.getLogger("headrace")
 
 TRY_EVERY = 0.02  # seconds
 UNSERVED = 1.0  # seconds to wait for an owner that does not say where it serves
-PATIENCE = 10.0  # seconds to wait for one that does
+RECOVERY = 60.0  # seconds to wait for one that says so and does not listen yet
+PATIENCE = 10.0  # seconds to wait for an answer, and for trouble at a take-over to pass
 AFTER_TROUBLE = 1.0  # seconds
 
 
@@ -89,6 +89,7 @@ async def connect(
                     await seeker.found.wait()
                 yield Scheduler(door, door.sources)
             finally:
+                seeker.leaving = True
                 nursery.cancel_scope.cancel()
 
 
@@ -108,6 +109,7 @@ class Seeker:
         strict: bool,
     ) -> None:
         self.found = trio.Event()
+        self.leaving = False
         self._path = os.path.realpath(path)
         self._door = door
         self._durability = durability
@@ -121,15 +123,27 @@ class Seeker:
             while True:
                 try:
                     await self._once()
-                except SchedulerError as error:
-                    if self._strict and not self.found.is_set():
-                        raise
-                    if self._door.waits:
-                        log.warning("the database cannot be used: %s", error.message)
-                    self._door.refuse(error)
-                    await trio.sleep(AFTER_TROUBLE)
+                except Exception as group:
+                    error = alone(group)
+                    if not isinstance(error, SchedulerError) or self._ends_with(error):
+                        raise error from error.__cause__
+                    await self._bear(error)
         finally:
             self._door.close()
+
+    def _ends_with(self, error: SchedulerError) -> bool:
+        return self.leaving or (self._strict and not self.found.is_set())
+
+    async def _bear(self, error: SchedulerError) -> None:
+        """Trouble that may pass: try again, at a take-over for a while before anybody hears."""
+        if self.found.is_set() or self._door.waits:
+            log.warning("the database cannot be used: %s", error.message)
+        passing = self.found.is_set() and isinstance(error, StoreUnavailable)
+        if passing and trio.current_time() - self._lost_at < PATIENCE:
+            await trio.sleep(AFTER_TROUBLE / 10)
+            return
+        self._door.refuse(error)
+        await trio.sleep(AFTER_TROUBLE)
 
     async def _once(self) -> None:
         try:
@@ -167,32 +181,42 @@ class Seeker:
         """Reach the owner and stay with it while it is there; or wait a moment."""
         owner = last_owner(self._path)
         address = None if owner is None else owner.address
-        link = None if address is None else await self._reach(address)
+        link = None if address is None else await self._reach(address, locked)
         if link is not None:
             try:
                 await link.run()
             finally:
                 self._lead_nowhere()
             return
-        patience = UNSERVED if address is None else PATIENCE
+        patience = UNSERVED if address is None else RECOVERY
         if trio.current_time() - self._lost_at >= patience:
-            raise _unserved(locked) if address is None else _silent(locked)
+            raise _unserved(locked) if address is None else _silent(locked, RECOVERY)
         await trio.sleep(TRY_EVERY)
 
-    async def _reach(self, address: str) -> Link | None:
-        """The way to the owner that listens there, if it answers."""
-        with trio.move_on_after(PATIENCE):
-            try:
-                stream = await trio.open_unix_socket(address)
-            except OSError:  # it has gone, or does not listen yet
-                return None
-            link = Link(stream, wire.our_version())
-            welcome = await link.greet()
-            if welcome is not None:
-                self._lead_to(link, welcome.sources)
-                return link
-            await stream.aclose()
-        return None
+    async def _reach(self, address: str, locked: StoreLocked) -> Link | None:
+        """The way to the owner that listens there; None if it has gone or does not listen yet."""
+        try:
+            stream = await trio.open_unix_socket(address)
+        except OSError:
+            return None
+        link = Link(stream, self._is_owner, self._door.give_up)
+        welcome = None
+        try:
+            if addresses.is_ours(stream):
+                with trio.fail_after(PATIENCE):
+                    welcome = await link.greet()
+        except trio.TooSlowError:
+            raise _silent(locked, PATIENCE) from None
+        finally:
+            if welcome is None:
+                await trio.aclose_forcefully(stream)
+        if welcome is None:
+            return None
+        self._lead_to(link, welcome.sources)
+        return link
+
+    def _is_owner(self, pid: int) -> bool:
+        return owner_of(self._path) == pid
 
     # ------------------------------------------------------------- the way
 
@@ -215,10 +239,10 @@ def _unserved(locked: StoreLocked) -> StoreLocked:
     )
 
 
-def _silent(locked: StoreLocked) -> StoreLocked:
+def _silent(locked: StoreLocked, seconds: float) -> StoreLocked:
     return _unreachable(
         locked,
-        f"and has not answered for {PATIENCE:g} s",
+        f"and has not answered for {seconds:g} s",
         "See what that process does; continue or stop it, then try again.",
     )
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 import trio
@@ -19,11 +20,13 @@ from actors import commands as c
 from actors import messages as m
 from actors.reply import Reply
 from actors.system import Asking, System
-from scheduler.domain.errors import SchedulerClosed, SchedulerError
+from scheduler.domain.errors import SchedulerClosed, SchedulerError, StoreUnavailable, from_dict
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request_ids import make_request_id
 
 T = TypeVar("T")
+
+MOST_OWNERS = 5  # that get a call, one after the other: it may be what they die of
 
 
 class Way(Protocol):
@@ -48,6 +51,15 @@ class OwnWay:
         self._system.forget(command)
 
 
+@dataclass(slots=True)
+class Call:
+    """A command that is not answered yet."""
+
+    command: c.Command
+    since: float  # on Trio's clock
+    sent: int = 0  # to so many owners
+
+
 class SharedDoor:
     """See the module. Implements Door for a handle."""
 
@@ -59,7 +71,8 @@ class SharedDoor:
         self.sources: dict[str, float] = dict(SOURCE_SCORES)
         self._random_bits = random_bits
         self._wall_clock = wall_clock
-        self._calls: dict[Reply[Any], tuple[c.Command, float]] = {}  # with the moment of the call
+        self._calls: dict[Reply[Any], Call] = {}
+        self._given_up: list[c.Command] = []  # claims that may have been granted all the same
         self._way: Way | None = None
         self._system: System | None = None
         self._closed = False
@@ -73,18 +86,21 @@ class SharedDoor:
         if self._closed:
             raise SchedulerClosed("this handle is closed", hint="Connect anew.")
         reply = command.reply
-        call = cast("c.Command", command)
-        if call.changing:
+        call = Call(cast("c.Command", command), trio.current_time())
+        if call.command.changing:
             reply.request = make_request_id(self._wall_clock(), self._random_bits)
-        self._calls[reply] = (call, trio.current_time())
+        self._calls[reply] = call
         try:
             if self._way is not None:
-                self._way.send(call)
+                self._way.send(call.command)
+                call.sent = 1
             return await reply.wait()
         finally:
             self._calls.pop(reply, None)
             if self._way is not None:
-                self._way.forget(call)
+                self._way.forget(call.command)
+            elif call.sent and reply.abandoned:
+                self.give_up(call.command)
 
     @property
     def sequence(self) -> int | None:
@@ -98,17 +114,34 @@ class SharedDoor:
         """Whether anybody waits for an answer."""
         return bool(self._calls)
 
-    def lead_to(self, way: Way, sources: dict[str, float], system: System | None = None) -> None:
+    def give_up(self, command: c.Command) -> None:
+        """Nobody waits for this claim, which an owner that is gone may have granted."""
+        if isinstance(command, c.ClaimReady):
+            self._given_up.append(replace(command, wait=0.0))
+
+    def lead_to(self, way: Way, sources: Mapping[str, float], system: System | None = None) -> None:
         """From now on calls go this way; those that wait are sent along it once more."""
         self.sources.clear()
         self.sources.update(sources)
         self._way, self._system = way, system
-        now = trio.current_time()
-        for command, since in list(self._calls.values()):
-            try:
-                way.send(_shorter_by(now - since, command), again=command.changing)
-            except SchedulerError as error:
-                command.reply.refuse(error)
+        for command in self._given_up:
+            way.send(command, again=True)
+            way.forget(command)  # so that what it was granted is taken back
+        self._given_up.clear()
+        for call in list(self._calls.values()):
+            self._send_again(call, way)
+
+    def _send_again(self, call: Call, way: Way) -> None:
+        reply = call.command.reply
+        if call.sent >= MOST_OWNERS:
+            reply.refuse(_deadly())
+            return
+        waited = trio.current_time() - call.since
+        try:
+            way.send(_shorter_by(waited, call.command), again=call.command.changing)
+        except (SchedulerError, ValueError) as error:
+            reply.refuse(error)
+        call.sent += 1
 
     def lead_nowhere(self) -> None:
         """The actors are gone; calls wait."""
@@ -116,14 +149,34 @@ class SharedDoor:
 
     def refuse(self, error: SchedulerError) -> None:
         """Let nobody wait any longer."""
-        for reply in list(self._calls):
-            reply.refuse(error)
+        for reply, call in list(self._calls.items()):
+            in_doubt = call.sent and call.command.changing
+            reply.refuse(_unknown(error) if in_doubt else from_dict(error.as_dict()))
 
     def close(self) -> None:
         """Refuse all calls from now on."""
         self._closed = True
         self.lead_nowhere()
         self.refuse(SchedulerClosed("this handle was closed; the outcome is unknown"))
+
+
+def _unknown(error: SchedulerError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{error.message}; what this call was to change may have been changed before",
+        outcome="unknown",
+        field=error.field,
+        received=error.received,
+        hint="Look it up before you repeat the call, or repeat it with the same key. "
+        + (error.hint or ""),
+    )
+
+
+def _deadly() -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{MOST_OWNERS} processes that owned the database ended while they had this call",
+        outcome="unknown",
+        hint="Read their logs; look up what this call was to change before you repeat it.",
+    )
 
 
 def _shorter_by(seconds: float, command: c.Command) -> c.Command:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 
 from scheduler.domain.errors import TooLarge
@@ -17,6 +19,7 @@ class Framed:
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._to_send = bytearray()
+        self._ended = False
         self._posted = trio.Event()
         self._received = bytearray()
 
@@ -29,16 +32,28 @@ class Framed:
                 allowed=f"up to {LARGEST:,} bytes",
                 hint="Divide the call into several.",
             )
+        if len(self._to_send) > LARGEST:
+            raise trio.BrokenResourceError("the other end does not read")
         self._to_send += len(text).to_bytes(LENGTH, "big")
         self._to_send += text
         self._posted.set()
 
     async def run(self) -> None:
-        """Send what is posted, until cancelled or the connection breaks."""
-        while True:
+        """Send what is posted, until cancelled, or until the end after `end`."""
+        while self._to_send or not self._ended:
             await self._posted.wait()
             self._posted = trio.Event()
             await self.flush()
+
+    async def run_until_broken(self) -> None:
+        """The same; whoever receives will notice that the connection broke."""
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self.run()
+
+    def end(self) -> None:
+        """Nothing more will be posted."""
+        self._ended = True
+        self._posted.set()
 
     async def flush(self) -> None:
         """Send what is posted; not while `run` does."""

@@ -1,29 +1,27 @@
-"""The owner's side: other processes connect, send commands, and get the answers.
-
-Each command runs in a Trio task of its own, which is cancelled when nobody waits for it any
-more: the actors then take back what they would have handed over, as they do for local callers.
-"""
+"""The owner's side: other processes connect, send commands, and get the answers."""
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
-from typing import Any
 
 import msgspec
 import trio
 
-from actors import messages as m
-from actors.reply import Reply
 from actors.system import System
-from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreNewer
-from scheduler.domain.request_ids import check_request_id
+from scheduler.domain.errors import InvalidRequest, StoreNewer, StoreUnavailable
 from scheduler.handle import Scheduler
 from scheduler.sharing import address as addresses
 from scheduler.sharing import wire
 from scheduler.sharing.framing import Framed
+from scheduler.sharing.session import Session
+
+log = logging.getLogger("headrace")
 
 GREETING_TIME = 10.0  # seconds in which whoever connects must say hello
+ENDING_TIME = 1.0  # seconds for what is still to be sent
+LOOK_EVERY = 2.0  # seconds between two looks whether our files are still there
 
 
 async def serve(
@@ -36,7 +34,8 @@ async def serve(
 
     They reach it with `connect`, the command line, or as agents over MCP. The nursery must end
     before the scheduler closes. Raises InvalidRequest for a scheduler in memory, or one of
-    another process, and StoreUnavailable if there is no place for a socket.
+    another process, and StoreUnavailable if there is no place for a socket, or if somebody
+    moves or deletes the database.
     """
     system = scheduler._door
     if not isinstance(system, System) or system.location == ":memory:":
@@ -46,24 +45,7 @@ async def serve(
             allowed="one that open_scheduler opened on a file",
             hint="Serve it in the process that has the file open.",
         )
-    listener, where = await _listen(system.location)
-    try:
-        system.announce(where)
-        server = Server(system, dict(scheduler._sources))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(server.accept, listener, nursery)
-            task_status.started()
-    finally:
-        addresses.leave(where)
-
-
-async def _listen(database: str) -> tuple[trio.SocketListener, str]:
-    where = addresses.address_for(database)
-    try:
-        return await addresses.listen(where), where
-    except OSError:
-        where = addresses.elsewhere(database)
-        return await addresses.listen(where), where
+    await Server(system, dict(scheduler._sources)).run(task_status)
 
 
 class Server:
@@ -72,24 +54,52 @@ class Server:
     def __init__(self, system: System, sources: dict[str, float]) -> None:
         self._system = system
         self._sources = sources
+        self._database = system.location
+        self._under_way: dict[str, trio.Event] = {}  # changes, by request
 
-    async def accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
-        """Serve everyone who connects, each in a task."""
-        await trio.serve_listeners(self._serve, [listener], handler_nursery=nursery)
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """Serve until cancelled."""
+        database = addresses.identity(self._database)
+        place = await addresses.listen(self._database)
+        try:
+            async with trio.open_nursery() as nursery:
+                self._system.announce(place.address)
+                nursery.start_soon(self._accept, place.listener, nursery)
+                task_status.started()
+                while True:
+                    await trio.sleep(LOOK_EVERY)
+                    if addresses.identity(self._database) != database:
+                        raise _moved(self._database)
+                    if place.is_gone():  # somebody tidied up
+                        await place.listener.aclose()
+                        place = await addresses.listen(self._database)
+                        nursery.start_soon(self._accept, place.listener, nursery)
+        finally:
+            self._system.announce(None)
+            place.leave()
+
+    async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
+        with suppress(trio.ClosedResourceError):
+            await trio.serve_listeners(self._serve, [listener], handler_nursery=nursery)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        if not addresses.is_ours(stream):
-            await trio.aclose_forcefully(stream)
-            return
-        async with stream, trio.open_nursery() as nursery:
-            framed = Framed(stream)
-            nursery.start_soon(_until_broken, framed)
-            with suppress(trio.BrokenResourceError, msgspec.DecodeError):
-                if await self._greet(framed):
-                    await Session(self._system, framed, nursery).run()
-                else:
-                    await trio.sleep(1.0)  # until the refusal has been read
-            nursery.cancel_scope.cancel()
+        """One connection; whatever goes wrong there ends only that."""
+        try:
+            async with stream:
+                if addresses.is_ours(stream):
+                    await self._converse(Framed(stream))
+        except* (trio.BrokenResourceError, trio.ClosedResourceError, msgspec.DecodeError):
+            pass
+        except* Exception:
+            log.exception("a connection of another process failed")
+
+    async def _converse(self, framed: Framed) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(framed.run_until_broken)
+            if await self._greet(framed):
+                await Session(self._system, framed, nursery, self._under_way).run()
+            framed.end()
+            nursery.cancel_scope.deadline = trio.current_time() + ENDING_TIME
 
     async def _greet(self, framed: Framed) -> bool:
         with trio.move_on_after(GREETING_TIME):
@@ -105,53 +115,6 @@ class Server:
         return False
 
 
-class Session:
-    """One connection."""
-
-    def __init__(self, system: System, framed: Framed, nursery: trio.Nursery) -> None:
-        self._system = system
-        self._framed = framed
-        self._nursery = nursery
-        self._running: dict[int, trio.CancelScope] = {}
-
-    async def run(self) -> None:
-        """Serve the other end until it goes."""
-        while (text := await self._framed.receive()) is not None:
-            match wire.to_owner(text):
-                case wire.Call() as call:
-                    self._running[call.n] = scope = trio.CancelScope()
-                    self._nursery.start_soon(self._answer, call, scope)
-                case wire.Forget(n):
-                    if n in self._running:
-                        self._running[n].cancel()
-                case wire.Ping():
-                    self._framed.post(wire.encode(wire.Pong()))
-                case wire.Hello():
-                    return
-
-    async def _answer(self, call: wire.Call, scope: trio.CancelScope) -> None:
-        with scope:
-            try:
-                self._framed.post(wire.answer(call.n, await self._carry_out(call)))
-            except SchedulerError as error:
-                self._framed.post(wire.refusal(call.n, error))
-        del self._running[call.n]
-
-    async def _carry_out(self, call: wire.Call) -> Any:
-        if call.request is not None:
-            check_request_id(call.request)
-        command = wire.command_of(call)
-        if call.again and call.request is not None:
-            reply: Reply[Any] = command.reply
-            return await self._system.ask(m.Again(command, reply))
-        return await self._system.ask(command)
-
-
-async def _until_broken(framed: Framed) -> None:
-    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-        await framed.run()
-
-
 def _other_version(theirs: str) -> StoreNewer:
     return StoreNewer(
         f"the database is held by headrace {wire.our_version()} (process {os.getpid()}), "
@@ -159,4 +122,13 @@ def _other_version(theirs: str) -> StoreNewer:
         received=theirs[:80],
         allowed=f"protocol {wire.PROTOCOL}",
         hint="Run the same version of headrace on both sides: update one and restart it.",
+    )
+
+
+def _moved(database: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        "the database was moved or deleted while it was in use",
+        field="path",
+        received=database,
+        hint="Stop all that use a database before you move it; look for what was made since.",
     )

@@ -54,6 +54,12 @@ class Forget(msgspec.Struct, frozen=True, tag="forget"):
     n: int
 
 
+class Heard(msgspec.Struct, frozen=True, tag="heard"):
+    """The caller has the claims that answered call `n`: they are its own now."""
+
+    n: int
+
+
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
     """The value of call `n`, in the form that its command says."""
 
@@ -81,7 +87,7 @@ def _fields_of(kind: type[c.Message]) -> tuple[str, ...]:
 
 
 def _wire_type(kind: type[c.Message]) -> type[msgspec.Struct]:
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     fields: list[tuple[str, Any]] = []
     for name in _fields_of(kind):
         hint = hints[name]
@@ -167,10 +173,16 @@ def _answer_decoder(kind: type[c.Message]) -> msgspec.json.Decoder[Any]:
 
 def refusal(n: int, error: SchedulerError) -> bytes:
     """The message that carries an error."""
-    return encode(Refusal(n, error.as_dict()))
+    facts = error.as_dict()
+    for fact, value in facts.items():
+        if isinstance(value, str):  # it may hold a path, or a text that is no Unicode
+            facts[fact] = value.encode("utf-8", "backslashreplace").decode()
+    return encode(Refusal(n, facts))
 
 
-ToOwner = Hello | Ping | Forget | Call
+ToOwner = Hello | Ping | Forget | Heard | Call
+
+
 @cache
 def our_version() -> str:
     """The version of this headrace."""

@@ -13,7 +13,7 @@ import pytest
 
 from persistence.ownership import last_owner, lock_path, owner_of
 from persistence.sqlite import open_sqlite
-from scheduler.domain.errors import StoreCorrupt, StoreLocked
+from scheduler.domain.errors import StoreCorrupt, StoreLocked, StoreUnavailable
 from tests.domain.making import make_task
 from tests.support.journal import Journal
 
@@ -89,7 +89,7 @@ def test_a_second_opening_in_one_process(path: str) -> None:
 
 
 def test_a_second_name_for_one_file(path: str, tmp_path: Path) -> None:
-    """A link leads to the same owner."""
+    """A link leads to the same owner. A hard link is refused: it would have its own log."""
     other = tmp_path / "other.db"
     with closing(open_sqlite(path)):
         other.symlink_to(path)
@@ -97,7 +97,7 @@ def test_a_second_name_for_one_file(path: str, tmp_path: Path) -> None:
             open_sqlite(str(other))
         other.unlink()
         os.link(path, other)
-        with pytest.raises(StoreLocked):
+        with pytest.raises(StoreUnavailable, match="hard link"):
             open_sqlite(str(other))
 
 

@@ -16,6 +16,8 @@ import pytest
 import trio
 from trio.abc import Instrument
 
+from scheduler.sharing.link import Link
+
 T = TypeVar("T")
 
 OWNER = """
@@ -47,6 +49,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         here = Path(__file__).parent in item.path.parents
         if here and inspect.iscoroutinefunction(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.trio(run=run_within_a_minute), append=False)
+
+
+def new_link(stream: trio.SocketStream) -> Link:
+    """The other end of a connection to an owner that lives."""
+    return Link(stream, lambda pid: True, lambda command: None)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ from scheduler.sharing.connecting import OwnerOptions
 from scheduler.sharing.door import SharedDoor
 from scheduler.sharing.link import Link
 
-from .conftest import Start
+from .conftest import Start, new_link
 
 ONCE = make_request_id(1_800_000_000.0, lambda bits: 1)
 
@@ -60,7 +60,7 @@ def owns(scheduler: Scheduler) -> bool:
 @asynccontextmanager
 async def linked(path: Path) -> AsyncIterator[Link]:
     """A connection of its own to the owner."""
-    link = Link(await trio.open_unix_socket(f"{path}.sock"), "test")
+    link = new_link(await trio.open_unix_socket(f"{path}.sock"))
     assert await link.greet() is not None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run)
@@ -267,8 +267,7 @@ class TestOwners:
         self, path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An error names it after a while; nothing is taken from it; it may go on."""
-        for name, seconds in {"LOOK_EVERY": 0.05, "PING_AFTER": 0.1, "SILENCE": 0.5}.items():
-            monkeypatch.setattr(f"scheduler.sharing.link.{name}", seconds)
+        monkeypatch.setattr("scheduler.sharing.link.LOOK_EVERY", 0.05)
         owner = start("connect")
         async with connect(path) as other:
             task = await other.enqueue("work")
@@ -286,8 +285,7 @@ class TestOwners:
         self, path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The owner answers pings while a claim waits."""
-        for name, seconds in {"LOOK_EVERY": 0.02, "PING_AFTER": 0.05, "SILENCE": 0.6}.items():
-            monkeypatch.setattr(f"scheduler.sharing.link.{name}", seconds)
+        monkeypatch.setattr("scheduler.sharing.link.LOOK_EVERY", 0.02)
         start("connect")
         async with connect(path) as other:
             assert await other.claim("w", wait=1.5) == []
@@ -376,7 +374,7 @@ class TestTheSocket:
         """With the mend."""
         async with connect(path):
             monkeypatch.setattr(wire, "PROTOCOL", wire.PROTOCOL + 1)
-            link = Link(await trio.open_unix_socket(f"{path}.sock"), "9.9")
+            link = new_link(await trio.open_unix_socket(f"{path}.sock"))
             link._framed.post(wire.encode(wire.Hello(wire.PROTOCOL - 2, "0.0.1")))
             with pytest.raises(StoreNewer, match="another protocol") as refused:
                 await link.greet()

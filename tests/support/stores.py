@@ -24,7 +24,7 @@ class WrappedStore:
     def location(self) -> str:
         return self.inner.location
 
-    def announce(self, address: str) -> None:
+    def announce(self, address: str | None) -> None:
         self.inner.announce(address)
 
     def load(self) -> Loaded:
