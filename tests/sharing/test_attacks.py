@@ -23,7 +23,7 @@ from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import checked_all
 from scheduler.domain.request_ids import make_request_id
 from scheduler.domain.task import Status
-from scheduler.sharing import connecting, wire
+from scheduler.sharing import seeker, wire
 from scheduler.sharing.door import SharedDoor
 from scheduler.sharing.link import Link
 
@@ -129,7 +129,7 @@ class TestTakeOver:
         self, path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The old owner committed and died; the file cannot be opened: the outcome is unknown."""
-        monkeypatch.setattr(connecting, "PATIENCE", 0.5)
+        monkeypatch.setattr(seeker, "PATIENCE", 0.5)
         owner = start("connect")
         told: list[StoreUnavailable] = []
 
@@ -149,7 +149,7 @@ class TestTakeOver:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(enqueue, other)
                     await trio.sleep(0.2)
-                    patch.setattr(connecting, "open_sqlite", full)
+                    patch.setattr(seeker, "open_sqlite", full)
                     owner.end()
             assert [error.outcome for error in told] == ["unknown"]
 

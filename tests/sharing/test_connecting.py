@@ -42,9 +42,9 @@ from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import checked_all
 from scheduler.domain.request_ids import make_request_id
 from scheduler.sharing import wire
-from scheduler.sharing.connecting import OwnerOptions
 from scheduler.sharing.door import SharedDoor
 from scheduler.sharing.link import Link
+from scheduler.sharing.seeker import OwnerOptions
 
 from .conftest import Start, new_link
 
