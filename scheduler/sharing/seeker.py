@@ -68,6 +68,7 @@ class Seeker:
         self._options = options
         self._strict = strict
         self._lost_at = trio.current_time()
+        self._told = ""  # the trouble that stands in the log
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -88,7 +89,8 @@ class Seeker:
 
     async def _bear(self, error: SchedulerError) -> None:
         """Trouble that may pass: try again, at a take-over for a while before anybody hears."""
-        if self.found.is_set() or self._door.waits:
+        if error.message != self._told and (self.found.is_set() or self._door.waits):
+            self._told = error.message
             log.warning("the database cannot be used: %s", error.message)
         passing = self.found.is_set() and isinstance(error, StoreUnavailable)
         if passing and trio.current_time() - self._lost_at < PATIENCE:
@@ -175,6 +177,7 @@ class Seeker:
     def _lead_to(
         self, way: Way, sources: Mapping[str, float], system: System | None = None
     ) -> None:
+        self._told = ""
         self._door.lead_to(way, dict(sources), system)
         self.found.set()
 
