@@ -28,7 +28,7 @@ test: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --numprocesses 2 --cov --cov-report=term:skip-covered
 
 kill-test: $(INSTALLED)
 	$(BIN)/python benchmarks/kill_run.py

@@ -24,10 +24,10 @@ async def serve_over_http(token_file: Path) -> None:
     """Until killed."""
     import trio
 
-    from scheduler.endpoint.addresses import listen, read_place
-    from scheduler.endpoint.http import serve_http
-    from scheduler.endpoint.refusals import Rules
-    from scheduler.endpoint.tokens import TokenFile
+    from scheduler.endpoint.http.addresses import listen, read_place
+    from scheduler.endpoint.http.refusals import Rules
+    from scheduler.endpoint.http.serving import serve_http
+    from scheduler.endpoint.http.tokens import TokenFile
 
     tokens = TokenFile(token_file)
     tokens.ensure()

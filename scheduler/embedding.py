@@ -125,9 +125,7 @@ def _open_store(path: str, durability: Durability) -> Store:
     return open_sqlite(path, durability=durability)
 
 
-async def _run(
-    system: System, scope: trio.CancelScope, task_status: trio.TaskStatus[None]
-) -> None:
+async def _run(system: System, scope: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
     with scope:
         await system.run(task_status)
 

@@ -20,14 +20,14 @@ from scheduler.cli.output import print_error
 from scheduler.domain.errors import SchedulerError
 
 COMMANDS = {
-    "run": "scheduler.cli.run_command",
-    "work": "scheduler.cli.work_command",
+    "run": "scheduler.cli.run.run_command",
+    "work": "scheduler.cli.work.work_command",
     "enqueue": "scheduler.cli.changing_commands",
     "list": "scheduler.cli.reading_commands",
     "get": "scheduler.cli.reading_commands",
     "status": "scheduler.cli.reading_commands",
     "explain": "scheduler.cli.reading_commands",
-    "plan": "scheduler.cli.plan_command",
+    "plan": "scheduler.cli.workflow.plan_command",
     "cancel": "scheduler.cli.changing_commands",
     "retry": "scheduler.cli.changing_commands",
     "update": "scheduler.cli.changing_commands",
@@ -35,8 +35,8 @@ COMMANDS = {
     "pause": "scheduler.cli.changing_commands",
     "resume": "scheduler.cli.changing_commands",
     "doctor": "scheduler.cli.doctor_command",
-    "mcp": "scheduler.cli.mcp_command",
-    "serve": "scheduler.cli.serve_command",
+    "mcp": "scheduler.cli.serve.mcp_command",
+    "serve": "scheduler.cli.serve.serve_command",
 }
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scheduler.domain import errors as known
-from scheduler.endpoint.arguments import Field
-from scheduler.endpoint.errors import UnknownTool
-from scheduler.endpoint.fields import Schema
-from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.toolkit.arguments import Field
+from scheduler.endpoint.toolkit.errors import UnknownTool
+from scheduler.endpoint.toolkit.fields import Schema
+from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.endpoint.tools import CORE, MORE
 from scheduler.endpoint.tools.batch import ITEM
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.cli import client_configs
+from scheduler.cli.serve import client_configs
 from tests.cli.conftest import Command
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from scheduler.cli import output
-from scheduler.cli.jobs import Job
-from scheduler.cli.progress import Tally
-from scheduler.cli.run_texts import duration
-from scheduler.cli.runner import Event
-from scheduler.cli.summary import Chronicle
+from scheduler.cli.run.jobs import Job
+from scheduler.cli.run.progress import Tally
+from scheduler.cli.run.run_texts import duration
+from scheduler.cli.run.runner import Event
+from scheduler.cli.run.summary import Chronicle
 from scheduler.cli.text import safe, safe_lines
-from scheduler.cli.workflow import read_workflow
+from scheduler.cli.workflow.workflow import read_workflow
 from scheduler.domain.task import Status, Task
 from tests.cli.conftest import COMMAND
 from tests.cli.test_run import MONTAGE

@@ -18,8 +18,8 @@ from scheduler import (
     open_scheduler,
 )
 from scheduler.cli.outcomes import Outcome
-from scheduler.cli.worker import Event, Trouble, Worker
-from scheduler.cli.worker_queue import FileQueue, Wanted, Work
+from scheduler.cli.work.worker import Event, Trouble, Worker
+from scheduler.cli.work.worker_queue import FileQueue, Wanted, Work
 from scheduler.domain.task import moment
 from tests.flows.conftest import virtual_wall
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.cli.workflow import read_workflow
-from scheduler.cli.workflow_enqueue import keys_of
+from scheduler.cli.workflow.workflow import read_workflow
+from scheduler.cli.workflow.workflow_enqueue import keys_of
 from scheduler.domain.errors import DependencyCycle, InvalidRequest
 
 A = '{"ref": "a", "run": "true"}'

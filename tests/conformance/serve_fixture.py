@@ -13,10 +13,10 @@ from typing import Any
 
 import trio
 
-from scheduler.endpoint.addresses import listen, read_place
-from scheduler.endpoint.http import serve_http
-from scheduler.endpoint.refusals import Refusal, Rules
-from scheduler.endpoint.tokens import TokenFile
+from scheduler.endpoint.http.addresses import listen, read_place
+from scheduler.endpoint.http.refusals import Refusal, Rules
+from scheduler.endpoint.http.serving import serve_http
+from scheduler.endpoint.http.tokens import TokenFile
 from tests.conformance.fixture import Fixture
 
 

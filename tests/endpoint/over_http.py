@@ -13,10 +13,10 @@ import trio
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 
-from scheduler.endpoint.addresses import Place, listen, read_place
-from scheduler.endpoint.http import serve_http
-from scheduler.endpoint.refusals import Rules
-from scheduler.endpoint.tokens import TokenFile
+from scheduler.endpoint.http.addresses import Place, listen, read_place
+from scheduler.endpoint.http.refusals import Rules
+from scheduler.endpoint.http.serving import serve_http
+from scheduler.endpoint.http.tokens import TokenFile
 
 HEAD_2025 = {"MCP-Protocol-Version": "2025-11-25"}
 HEAD_2026 = {"MCP-Protocol-Version": "2026-07-28"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.domain.errors import InvalidRequest
-from scheduler.endpoint.addresses import Place, check_names, listen, read_place
+from scheduler.endpoint.http.addresses import Place, check_names, listen, read_place
 
 
 def local(text: str) -> Place:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from scheduler.endpoint import connections, door
+from scheduler.endpoint.http import application, connections
 from tests.endpoint.over_http import (
     INITIALIZE,
     PATIENCE,
@@ -41,7 +41,7 @@ async def test_a_large_body_in_chunks_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its length is not told beforehand."""
-    monkeypatch.setattr(door, "DRAIN_TIME", 0.05)
+    monkeypatch.setattr(application, "DRAIN_TIME", 0.05)
     async with serving(tmp_path) as served:
         with trio.fail_after(PATIENCE):
             stream = await served.connect()
@@ -68,8 +68,8 @@ async def test_a_body_whose_end_never_comes_is_not_looked_at(tmp_path: Path) -> 
 
 async def test_a_slow_body_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client is told so, and its connection is closed."""
-    monkeypatch.setattr(door, "BODY_TIME", 0.05)
-    monkeypatch.setattr(door, "DRAIN_TIME", 0.05)
+    monkeypatch.setattr(application, "BODY_TIME", 0.05)
+    monkeypatch.setattr(application, "DRAIN_TIME", 0.05)
     async with serving(tmp_path) as served:
         with trio.fail_after(PATIENCE):
             stream = await served.connect()

@@ -206,7 +206,7 @@ STRAY = """
 import os, subprocess, sys, trio
 from scheduler import open_scheduler
 from scheduler.endpoint.server import Endpoint
-from scheduler.endpoint.stdio import serve_stdio
+from scheduler.endpoint.stdio.serving import serve_stdio
 
 class Chatty(Endpoint):
     async def _call_tool(self, context, params):

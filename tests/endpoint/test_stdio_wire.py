@@ -9,8 +9,8 @@ from typing import Any
 import mcp_types as types
 import pytest
 
-from scheduler.endpoint import wire
-from scheduler.endpoint.lines import Lines, TooLong
+from scheduler.endpoint import jsonrpc
+from scheduler.endpoint.stdio.lines import Lines, TooLong
 from tests.endpoint.raw_stdio import RawSession
 
 PARSE, INVALID = types.PARSE_ERROR, types.INVALID_REQUEST
@@ -50,9 +50,9 @@ FAULTS: list[tuple[bytes, int, Any]] = [
 @pytest.mark.parametrize(("line", "code", "request_id"), FAULTS)
 def test_faulty_lines(line: bytes, code: int, request_id: Any) -> None:
     """The code, and the id wherever it can be told."""
-    with pytest.raises(wire.Faulty) as caught:
-        wire.parse(line)
-    answer = json.loads(wire.encode(caught.value.answer))
+    with pytest.raises(jsonrpc.Faulty) as caught:
+        jsonrpc.parse(line)
+    answer = json.loads(jsonrpc.encode(caught.value.answer))
     assert (answer["error"]["code"], answer["id"]) == (code, request_id)
 
 
@@ -66,13 +66,13 @@ def test_faulty_lines(line: bytes, code: int, request_id: Any) -> None:
 )
 def test_responses_are_never_answered(line: bytes) -> None:
     """Not even when there was no request."""
-    wire.parse(line)
+    jsonrpc.parse(line)
 
 
 def test_large_numbers_and_lone_surrogates_come_through() -> None:
     """JSON allows them; what they may mean is the tools' affair."""
     line = b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"n":%d,"s":"\\ud800"}}' % 10**30
-    message = wire.parse(line)
+    message = jsonrpc.parse(line)
     assert isinstance(message, types.JSONRPCRequest)
     assert message.params == {"n": 10**30, "s": "\ud800"}
 
@@ -80,7 +80,7 @@ def test_large_numbers_and_lone_surrogates_come_through() -> None:
 def test_what_cannot_be_encoded() -> None:
     """A lone surrogate in an answer becomes a question mark, and the line stays one line."""
     answer = types.JSONRPCResponse(jsonrpc="2.0", id="\ud800", result={"a": "x\ud800\ny"})
-    line = wire.encode(answer)
+    line = jsonrpc.encode(answer)
     assert line.count(b"\n") == 1
     assert json.loads(line)["result"] == {"a": "x?\ny"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.domain.errors import InvalidRequest
-from scheduler.endpoint.tokens import TokenFile, default_path
+from scheduler.endpoint.http.tokens import TokenFile, default_path
 
 
 def test_it_is_made_once_and_admits_what_is_in_it(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ async def test_nothing_takes_longer_than_50_seconds(monkeypatch: pytest.MonkeyPa
 def test_every_code_of_the_library_has_a_hint() -> None:
     """A new error must say what an agent does about it."""
     from scheduler.domain import errors
-    from scheduler.endpoint.hints import Case, hint
+    from scheduler.endpoint.toolkit.hints import Case, hint
 
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     for kind in kinds:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from scheduler import open_scheduler
-from scheduler.endpoint.bounds import ATTEMPTS, EXCERPT, NEIGHBORS
+from scheduler.endpoint.toolkit.bounds import ATTEMPTS, EXCERPT, NEIGHBORS
 from tests.endpoint.tool_calls import Caller, calling
 
 PAGE = 80_000  # bytes

@@ -10,8 +10,9 @@ import msgspec
 import trio
 
 from scheduler.domain.errors import SchedulerError, StoreUnavailable
-from scheduler.endpoint import errors
-from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.toolkit import errors
+from scheduler.endpoint.toolkit.tool import Tool
+from scheduler.endpoint.toolkit.words import nearest
 from scheduler.endpoint.tools import (
     batch,
     claiming,
@@ -22,7 +23,6 @@ from scheduler.endpoint.tools import (
     waiting,
     working,
 )
-from scheduler.endpoint.words import nearest
 from scheduler.handle import Scheduler
 
 if TYPE_CHECKING:

@@ -8,11 +8,19 @@ from typing import Any
 import msgspec
 
 from scheduler.domain.errors import SchedulerError
-from scheduler.endpoint import arguments, returns
-from scheduler.endpoint.arguments import Field
-from scheduler.endpoint.fields import Flag, Schema, Several, Word, decode_json, listed, wrong
-from scheduler.endpoint.task_fields import NEW_TASK
-from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.toolkit import arguments, returns
+from scheduler.endpoint.toolkit.arguments import Field
+from scheduler.endpoint.toolkit.fields import (
+    Flag,
+    Schema,
+    Several,
+    Word,
+    decode_json,
+    listed,
+    wrong,
+)
+from scheduler.endpoint.toolkit.task_fields import NEW_TASK
+from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.endpoint.tools import drafts
 from scheduler.endpoint.tools.drafts import Draft
 from scheduler.handle import Scheduler

@@ -9,11 +9,11 @@ import trio
 from scheduler import shapes
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.views import Claim, Idle
-from scheduler.endpoint import returns
-from scheduler.endpoint.arguments import Field
-from scheduler.endpoint.bounds import fitting
-from scheduler.endpoint.fields import Number, Several, Text
-from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.toolkit import returns
+from scheduler.endpoint.toolkit.arguments import Field
+from scheduler.endpoint.toolkit.bounds import fitting
+from scheduler.endpoint.toolkit.fields import Number, Several, Text
+from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.handle import Scheduler
 from scheduler.shapes import Shape
 

@@ -22,7 +22,7 @@ from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import checked, checked_all
 from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import Status, Task
-from scheduler.endpoint.words import ascii_only, nearest
+from scheduler.endpoint.toolkit.words import ascii_only, nearest
 from scheduler.handle import Scheduler
 
 LINKS = ("prerequisites", "run_after")

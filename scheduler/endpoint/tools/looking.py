@@ -10,12 +10,19 @@ from msgspec.structs import replace
 from scheduler import shapes
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.task import Status, Task
-from scheduler.endpoint import returns
-from scheduler.endpoint.arguments import Field
-from scheduler.endpoint.bounds import ATTEMPTS, EXCERPT, NEIGHBORS, excerpt, fitting, json_excerpt
-from scheduler.endpoint.fields import Choice, Cursor, Number, Schema, Several, Text, Words
-from scheduler.endpoint.task_fields import TASK_ID
-from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.toolkit import returns
+from scheduler.endpoint.toolkit.arguments import Field
+from scheduler.endpoint.toolkit.bounds import (
+    ATTEMPTS,
+    EXCERPT,
+    NEIGHBORS,
+    excerpt,
+    fitting,
+    json_excerpt,
+)
+from scheduler.endpoint.toolkit.fields import Choice, Cursor, Number, Schema, Several, Text, Words
+from scheduler.endpoint.toolkit.task_fields import TASK_ID
+from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.handle import Scheduler
 from scheduler.shapes import Shape
 

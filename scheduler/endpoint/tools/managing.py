@@ -9,12 +9,12 @@ from scheduler import shapes
 from scheduler.arguments import CHANGEABLE
 from scheduler.domain.errors import InvalidRequest
 from scheduler.domain.task import Task
-from scheduler.endpoint import returns
-from scheduler.endpoint.arguments import Field
-from scheduler.endpoint.bounds import IDS
-from scheduler.endpoint.fields import Choice, Flag, Several, Text
-from scheduler.endpoint.task_fields import NEW_TASK, PREREQUISITES, RUN_AFTER, TASK_ID
-from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.toolkit import returns
+from scheduler.endpoint.toolkit.arguments import Field
+from scheduler.endpoint.toolkit.bounds import IDS
+from scheduler.endpoint.toolkit.fields import Choice, Flag, Several, Text
+from scheduler.endpoint.toolkit.task_fields import NEW_TASK, PREREQUISITES, RUN_AFTER, TASK_ID
+from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.handle import Scheduler
 from scheduler.shapes import Shape
 

@@ -9,12 +9,12 @@ from scheduler import shapes
 from scheduler.domain.errors import InvalidRequest, UnknownTask
 from scheduler.domain.task import Status
 from scheduler.domain.views import Explanation
-from scheduler.endpoint import returns
-from scheduler.endpoint.arguments import Field
-from scheduler.endpoint.bounds import NEIGHBORS
-from scheduler.endpoint.fields import Id, Number, Several, Text
-from scheduler.endpoint.task_fields import TASK_ID
-from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.toolkit import returns
+from scheduler.endpoint.toolkit.arguments import Field
+from scheduler.endpoint.toolkit.bounds import NEIGHBORS
+from scheduler.endpoint.toolkit.fields import Id, Number, Several, Text
+from scheduler.endpoint.toolkit.task_fields import TASK_ID
+from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.endpoint.tools.looking import STEPS
 from scheduler.handle import Scheduler
 from scheduler.shapes import Shape

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler import shapes
-from scheduler.endpoint import returns
-from scheduler.endpoint.arguments import Field
-from scheduler.endpoint.bounds import IDS
-from scheduler.endpoint.fields import Flag, Text
-from scheduler.endpoint.task_fields import NEW_TASK, TASK_ID
-from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.toolkit import returns
+from scheduler.endpoint.toolkit.arguments import Field
+from scheduler.endpoint.toolkit.bounds import IDS
+from scheduler.endpoint.toolkit.fields import Flag, Text
+from scheduler.endpoint.toolkit.task_fields import NEW_TASK, TASK_ID
+from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.handle import Scheduler
 from scheduler.shapes import Shape
 

@@ -8,11 +8,11 @@ import trio
 
 from scheduler import shapes
 from scheduler.domain.views import Change
-from scheduler.endpoint import returns
-from scheduler.endpoint.arguments import Field
-from scheduler.endpoint.bounds import fitting
-from scheduler.endpoint.fields import Id, Number, Several
-from scheduler.endpoint.tool import Tool
+from scheduler.endpoint.toolkit import returns
+from scheduler.endpoint.toolkit.arguments import Field
+from scheduler.endpoint.toolkit.bounds import fitting
+from scheduler.endpoint.toolkit.fields import Id, Number, Several
+from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.endpoint.tools.claiming import ANSWER_BY, WAIT
 from scheduler.endpoint.tools.looking import ROW
 from scheduler.handle import Scheduler

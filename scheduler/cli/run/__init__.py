@@ -1,0 +1,1 @@
+"""`run`: a workflow file from its start to its end."""

@@ -1,0 +1,1 @@
+"""`mcp` and `serve`: the endpoint for agents, and how to add it to their clients."""

@@ -1,0 +1,1 @@
+"""`work`: runs a command for each task that comes."""

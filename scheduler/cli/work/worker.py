@@ -1,0 +1,225 @@
+"""The worker loop: claims tasks, runs a command for each, keeps their leases, records their ends.
+
+It takes as many tasks as it has room for. What happens is told to `notify`, ends after the queue
+has acknowledged them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+import trio
+
+from scheduler.cli.outcomes import Outcome
+from scheduler.cli.work.worker_queue import Queue, Work
+from scheduler.domain.errors import AlreadyFinished, LeaseLost, SchedulerError, UnknownTask
+from scheduler.domain.lifecycle import BACKOFF_CAP
+from scheduler.domain.task import Status
+from scheduler.domain.views import Idle
+
+WAIT_SECONDS = 30.0  # how long one claim waits
+LOOK_SECONDS = 0.5  # the same, if the worker is to end when nothing is left
+PAUSE_FIRST, PAUSE_CAP = 1.0, 30.0  # seconds between calls to a queue that cannot answer
+LAST_CALLS_SECONDS = 5.0  # for what must still be told to the queue when the worker is to end
+TAKEN_AWAY = (LeaseLost, AlreadyFinished, UnknownTask)
+
+Kind = Literal["started", "completed", "failed", "retrying", "released", "lost"]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened to a task. `seconds` it ran."""
+
+    kind: Kind
+    work: Work
+    seconds: float = 0.0
+    error: str | None = None
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """The queue did not answer; it is asked again in `pause` seconds."""
+
+    error: SchedulerError
+    pause: float
+
+
+class _Held(msgspec.Struct):
+    """Work in hand: `doing` is cancelled to stop the command, `telling` to stop recording."""
+
+    work: Work
+    doing: trio.CancelScope
+    telling: trio.CancelScope
+    lost: bool = False
+
+
+class Worker:
+    """Does up to `concurrency` tasks of `queue` at a time, each with `perform`.
+
+    `lease` is in seconds. With `until_idle` it ends when there is nothing left that it could
+    do, now or soon; else after `take_no_more`.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        perform: Callable[[Work], Awaitable[Outcome]],
+        *,
+        concurrency: int,
+        lease: float,
+        until_idle: bool,
+        notify: Callable[[Event | Trouble], None],
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._queue = queue
+        self._perform = perform
+        self._concurrency = concurrency
+        self._lease = lease
+        self._until_idle = until_idle
+        self._notify = notify
+        self._wall_clock = wall_clock
+        self.gave_back = False  # work that was not done
+        self._taking = trio.CancelScope()
+        self._held: dict[str, _Held] = {}  # by token
+        self._room = trio.Event()  # set when work has left our hands
+        self._answered = False  # by the queue, once
+
+    async def run(self) -> None:
+        """Return when it is to end and nothing is in hand any more."""
+        async with trio.open_nursery() as nursery:
+            with self._taking:
+                await self._take(nursery)
+
+    def take_no_more(self) -> None:
+        """End when what is in hand has ended."""
+        self._taking.cancel()
+
+    def give_back(self) -> None:
+        """End in seconds: commands are terminated, their tasks released."""
+        self._taking.cancel()
+        for held in self._held.values():
+            self.gave_back = True
+            held.doing.cancel()
+            held.telling.deadline = trio.current_time() + LAST_CALLS_SECONDS
+
+    # ------------------------------------------------------------- taking
+
+    async def _take(self, nursery: trio.Nursery) -> None:
+        wait = 0.0 if self._until_idle else WAIT_SECONDS
+        while True:
+            room = self._concurrency - len(self._held)
+            if not room:
+                self._room = trio.Event()
+                await self._room.wait()
+                continue
+            claimed = await self._claim(room, wait)
+            if isinstance(claimed, Idle):
+                if self._until_idle and not self._held and self._over(claimed):
+                    return
+                wait = LOOK_SECONDS if self._until_idle else WAIT_SECONDS
+                continue
+            for work in claimed:
+                self._held[work.token] = _Held(work, trio.CancelScope(), trio.CancelScope())
+                nursery.start_soon(self._do, self._held[work.token])
+
+    def _over(self, idle: Idle) -> bool:
+        """Whether no work will come without somebody else's doing, or not before long."""
+        match idle.reason:
+            case "nothing_pending" | "all_blocked" | "paused":
+                return True
+            case "all_scheduled":  # a failed attempt is followed by the next within the cap
+                assert idle.until is not None
+                return idle.until.timestamp() > self._wall_clock() + BACKOFF_CAP
+            case _:
+                return False
+
+    async def _claim(self, room: int, wait: float) -> list[Work] | Idle:
+        pause = PAUSE_FIRST
+        while True:
+            try:
+                claimed = await self._queue.claim(room, wait)
+            except SchedulerError as error:
+                if not (self._answered and error.retryable):
+                    raise
+                pause = await self._pause(error, pause)
+            else:
+                self._answered = True
+                return claimed
+
+    async def _pause(self, error: SchedulerError, pause: float) -> float:
+        self._notify(Trouble(error, pause))
+        await trio.sleep(pause)
+        return min(2 * pause, PAUSE_CAP)
+
+    # ------------------------------------------------------------- doing
+
+    async def _do(self, held: _Held) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_lease, held)
+                await self._do_and_tell(held)
+                nursery.cancel_scope.cancel()
+        finally:
+            del self._held[held.work.token]
+            self._room.set()
+
+    async def _keep_lease(self, held: _Held) -> None:
+        while not held.lost:
+            await trio.sleep(self._lease / 3)
+            try:
+                await self._queue.heartbeat(held.work)
+            except TAKEN_AWAY:
+                held.lost = True
+                held.doing.cancel()
+            except SchedulerError as error:
+                if not error.retryable:
+                    raise
+                self._notify(Trouble(error, self._lease / 3))
+
+    async def _do_and_tell(self, held: _Held) -> None:
+        started = trio.current_time()
+        outcome: Outcome | None = None
+        self._notify(Event("started", held.work))
+        try:
+            with held.doing:
+                outcome = await self._perform(held.work)
+        finally:
+            seconds = trio.current_time() - started
+            if outcome is None:
+                await self._stopped(held, seconds)
+        if outcome is not None:
+            event = Event("lost", held.work, seconds)
+            with held.telling:
+                event = await self._tell(held.work, outcome, seconds)
+            self._notify(event)
+
+    async def _stopped(self, held: _Held, seconds: float) -> None:
+        """The command was terminated: the task goes back, unless it is no longer ours."""
+        kind: Kind = "lost"
+        if not held.lost:
+            with trio.move_on_after(LAST_CALLS_SECONDS, shield=True):
+                try:
+                    await self._queue.release(held.work)
+                    kind = "released"
+                except SchedulerError:
+                    pass  # then its lease expires
+        self._notify(Event(kind, held.work, seconds))
+
+    async def _tell(self, work: Work, outcome: Outcome, seconds: float) -> Event:
+        """Record the end; a queue that cannot answer is asked until it does."""
+        pause = PAUSE_FIRST
+        while True:
+            try:
+                if outcome.error is None:
+                    await self._queue.complete(work, outcome.result)
+                    return Event("completed", work, seconds)
+                status = await self._queue.fail(work, outcome.error, outcome.retryable)
+                kind: Kind = "failed" if status is Status.FAILED else "retrying"
+                return Event(kind, work, seconds, outcome.error)
+            except TAKEN_AWAY:
+                return Event("lost", work, seconds)
+            except SchedulerError as error:
+                if not error.retryable:
+                    raise
+                pause = await self._pause(error, pause)

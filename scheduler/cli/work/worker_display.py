@@ -1,0 +1,104 @@
+"""Shows what a worker does: to people as lines of text, to programs as JSON, one object a line."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import click
+import msgspec
+
+from scheduler.cli.run.run_texts import duration
+from scheduler.cli.text import safe
+from scheduler.cli.work.worker import Event, Kind, Trouble
+
+ENDS: tuple[Kind, ...] = ("completed", "failed", "retrying", "released", "lost")
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """Who works on what; `queue` is a file or a URL."""
+
+    holder: str
+    agent_types: tuple[str, ...]
+    queue: str
+    concurrency: int
+    lease_seconds: float
+
+
+class Display:
+    """Prints, and counts how tasks ended."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.ends: Counter[Kind] = Counter()
+        self._as_json = as_json
+
+    def opened(self, opening: Opening) -> None:
+        """The queue is open, and signals are heeded."""
+        if self._as_json:
+            self._print("opened", msgspec.to_builtins(opening))
+        else:
+            lanes = ", ".join(map(safe, opening.agent_types))
+            click.echo(
+                f"{safe(opening.holder)} takes {lanes} from {safe(opening.queue)}, "
+                f"up to {opening.concurrency} at a time"
+            )
+
+    def happened(self, event: Event | Trouble) -> None:
+        """Something happened to a task, or the queue did not answer."""
+        if isinstance(event, Trouble):
+            self._trouble(event)
+            return
+        if event.kind in ENDS:
+            self.ends[event.kind] += 1
+        if self._as_json:
+            self._print(event.kind, _facts(event))
+        else:
+            click.echo(f"{event.kind:<9}  {event.work.task_id}  {_words(event)}")
+
+    def stopping(self) -> None:
+        """A signal came: nothing more is taken."""
+        if not self._as_json:
+            click.echo("stopping: takes no more; again to give back what is running")
+
+    def closed(self) -> None:
+        """The queue is closed."""
+        if self._as_json:
+            self._print("closed", {kind: self.ends[kind] for kind in ENDS})
+        else:
+            counts = [f"{self.ends[kind]:,} {kind}" for kind in ENDS if self.ends[kind]]
+            click.echo(f"ended: {', '.join(counts) or 'nothing was to be done'}")
+
+    def _trouble(self, trouble: Trouble) -> None:
+        if self._as_json:
+            self._print("trouble", {"error": trouble.error.as_dict(), "again_in_s": trouble.pause})
+        else:
+            what = f"[{trouble.error.code}] {safe(trouble.error.message)}"
+            click.echo(f"trouble    {what}; again in {duration(trouble.pause)}", err=True)
+
+    def _print(self, event: str, facts: dict[str, Any]) -> None:
+        click.echo(json.dumps({"event": event} | facts, ensure_ascii=False))
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    work = event.work
+    facts: dict[str, Any] = {"task_id": work.task_id}
+    if event.kind == "started":
+        facts |= {"summary": work.summary, "agent_type": work.agent_type, "attempt": work.attempt}
+    else:
+        facts["seconds"] = round(event.seconds, 3)
+    return facts if event.error is None else facts | {"error": event.error}
+
+
+def _words(event: Event) -> str:
+    match event.kind:
+        case "started":
+            again = f" (attempt {event.work.attempt})" if event.work.attempt > 1 else ""
+            return safe(event.work.summary) + again
+        case "failed" | "retrying":
+            first = (event.error or "").split("\n", 1)[0]
+            return f"after {duration(event.seconds)}: {safe(first)}"
+        case "lost":
+            return f"after {duration(event.seconds)}: its lease is no longer ours"
+        case _:
+            return f"after {duration(event.seconds)}"

@@ -1,0 +1,167 @@
+"""The queue of a worker behind `headrace serve`: each call is one of the tools over HTTP.
+
+A client is made anew for each call, over connections that are kept: the stateless protocol needs
+no session, and a server that was away costs the calls of that time only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from mcp import MCPError
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from scheduler.cli.work.worker_queue import Wanted, Work, work_of
+from scheduler.domain import errors
+from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreUnavailable
+from scheduler.domain.task import Status
+from scheduler.domain.views import Idle
+from scheduler.endpoint.http.tokens import default_path
+
+PROTOCOL = "2026-07-28"  # the stateless one
+CALL_SECONDS = 20.0  # beyond what a call itself waits
+TOLD: dict[str, type[SchedulerError]] = {
+    kind.code: kind
+    for kind in (
+        errors.AlreadyFinished,
+        errors.LeaseLost,
+        errors.Overloaded,
+        errors.TooLarge,
+        errors.UnknownTask,
+    )
+}
+
+
+@asynccontextmanager
+async def open_url(url: str, token_file: Path | None, wanted: Wanted) -> AsyncIterator[RemoteQueue]:
+    """The queue that is served at this address; the first call tells whether it is."""
+    if not url.startswith(("http://", "https://")):
+        raise InvalidRequest(
+            "this is no address of a server",
+            field="--url",
+            received=url[:200],
+            allowed="http://HOST:PORT/mcp, or https",
+            hint="`headrace serve` prints its address when it starts.",
+        )
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # what fails is told by us
+    timeout = httpx2.Timeout(CALL_SECONDS, read=None)
+    async with httpx2.AsyncClient(timeout=timeout) as http:
+        yield RemoteQueue(url, token_file or default_path(), wanted, http)
+
+
+class RemoteQueue:
+    """A Queue through the tools of the endpoint.
+
+    The token file is read at each call, so that a replaced token counts from then on.
+    """
+
+    def __init__(
+        self, url: str, token_file: Path, wanted: Wanted, http: httpx2.AsyncClient
+    ) -> None:
+        self._url = url
+        self._token_file = token_file
+        self._wanted = wanted
+        self._http = http
+
+    async def claim(self, limit: int, wait: float) -> list[Work] | Idle:
+        answer = await self._call(
+            "task_claim",
+            wait,
+            agent=self._wanted.holder,
+            agent_types=list(self._wanted.agent_types),
+            limit=limit,
+            lease_seconds=self._wanted.lease,
+            wait_seconds=wait,
+        )
+        if answer["claims"]:
+            return [work_of(claim) for claim in answer["claims"]]
+        until = answer["until"]
+        return Idle(answer["reason"], None if until is None else datetime.fromisoformat(until))
+
+    async def heartbeat(self, work: Work) -> None:
+        await self._of_lease("task_heartbeat", work)
+
+    async def complete(self, work: Work, result: Any) -> None:
+        await self._of_lease("task_complete", work, result=result)
+
+    async def fail(self, work: Work, error: str, retryable: bool) -> Status:
+        answer = await self._of_lease("task_fail", work, error=error, retryable=retryable)
+        return Status(answer["status"])
+
+    async def release(self, work: Work) -> None:
+        await self._of_lease("task_release", work)  # offered with `serve --tools all`
+
+    async def _of_lease(self, tool: str, work: Work, **arguments: Any) -> dict[str, Any]:
+        return await self._call(
+            tool, 0.0, task_id=work.task_id, lease_token=work.token, **arguments
+        )
+
+    async def _call(self, tool: str, wait: float, **arguments: Any) -> dict[str, Any]:
+        self._http.headers["Authorization"] = f"Bearer {self._token()}"
+        transport = streamable_http_client(
+            self._url, http_client=self._http, max_sse_event_size=None
+        )
+        try:
+            async with Client(transport, mode=PROTOCOL, cache=None) as client:
+                answer = await client.call_tool(
+                    tool, arguments, read_timeout_seconds=wait + CALL_SECONDS
+                )
+        except Exception as error:
+            raise self._unreachable(_first(error)) from None
+        body = answer.structured_content
+        if not isinstance(body, dict):
+            raise self._unreachable(None)
+        if answer.is_error:
+            raise _told(body)
+        return body
+
+    def _token(self) -> str:
+        try:
+            return self._token_file.read_text("ascii").strip()
+        except (OSError, ValueError) as error:
+            raise StoreUnavailable(
+                "the token file cannot be read",
+                field="--token-file",
+                received=str(self._token_file),
+                allowed="the file with the bearer token of the server",
+                hint=f"`headrace serve` makes one: {getattr(error, 'strerror', None) or error}.",
+            ) from None
+
+    def _unreachable(self, error: Exception | None) -> StoreUnavailable:
+        said = "it is no headrace" if error is None else str(error) or type(error).__name__
+        refused = isinstance(error, MCPError)
+        return StoreUnavailable(
+            f"the server {'refuses' if refused else 'does not answer'}: {said[:500]}",
+            field="--url",
+            received=self._url,
+            outcome="unknown",
+            hint="See whether `headrace serve` runs there, and whether --token-file is its token.",
+        )
+
+
+def _first(error: Exception) -> Exception:
+    """Of errors that came together, the first; a bug goes up as it is.
+
+    A ValueError is an answer that is no MCP.
+    """
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, MCPError | httpx2.HTTPError | OSError | ValueError):
+        raise error
+    return error
+
+
+def _told(body: dict[str, Any]) -> SchedulerError:
+    """The error in an answer, as the handle would have raised it."""
+    code, retryable = body.get("code"), body.get("retryable")
+    passing = retryable or code == errors.SchedulerClosed.code
+    kind = TOLD.get(str(code), StoreUnavailable if passing else InvalidRequest)
+    facts = {name: body.get(name) for name in ("field", "received", "allowed", "hint")}
+    return kind(str(body.get("message", code)), **facts)

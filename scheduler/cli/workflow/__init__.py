@@ -1,0 +1,1 @@
+"""Workflow files: what they hold, how they are enqueued and planned."""

@@ -1,0 +1,1 @@
+"""MCP over Streamable HTTP, behind a token."""
