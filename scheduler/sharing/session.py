@@ -89,14 +89,18 @@ class Session:
     async def _try(self, call: wire.Call) -> None:
         try:
             value = await self._carry_out(call)
-            self._framed.post(wire.answer(call.n, value))
             if isinstance(value, list) and value and isinstance(value[0], Claim):
                 self._unheard[call.n] = value
+            self._framed.post(wire.answer(call.n, value))
         except SchedulerError as error:
-            self._framed.post(wire.refusal(call.n, error))
+            self._refuse(call.n, error)
         except Exception:
             log.exception("a call of another process failed")
-            self._framed.post(wire.refusal(call.n, _unforeseen()))
+            self._refuse(call.n, _unforeseen())
+
+    def _refuse(self, n: int, error: SchedulerError) -> None:
+        self._take_back(n)  # also what was claimed, and is too large to be sent
+        self._framed.post(wire.refusal(n, error))
 
     async def _carry_out(self, call: wire.Call) -> Any:
         command = wire.command_of(call)

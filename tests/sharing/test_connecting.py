@@ -119,6 +119,18 @@ class TestEveryCall:
             assert refused.value.code == "too_large"
             await other.enqueue("small")
 
+    async def test_claims_too_large_to_be_sent_go_back(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The caller hears so, and asks for fewer."""
+        async with connect(path) as owner, connect(path) as other:
+            await owner.enqueue_many([TaskSpec("x" * 3_000) for _ in range(3)])
+            monkeypatch.setattr("scheduler.sharing.framing.LARGEST", 10_000)
+            with pytest.raises(InvalidRequest) as refused:
+                await other.claim("w", limit=3)
+            assert refused.value.code == "too_large"
+            assert len(await other.claim("w", limit=2)) == 2
+
     async def test_a_cancelled_claim_goes_back(self, path: Path) -> None:
         """Whether it waits, or was granted while its caller went away."""
         async with connect(path) as owner, connect(path) as other:
