@@ -56,6 +56,8 @@ class SchedulerError(Exception):
         self.received = received
         self.allowed = allowed
         self.hint = hint
+        if hint is not None:
+            self.add_note(hint)  # so that a traceback shows it too
 
     def as_dict(self) -> dict[str, Any]:
         """The error as JSON-ready facts; absent ones are left out."""

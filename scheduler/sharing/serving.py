@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import suppress
 
 import msgspec
 import trio
@@ -31,6 +30,8 @@ async def serve(
 
         async with open_scheduler("tasks.db") as scheduler, trio.open_nursery() as nursery:
             await nursery.start(serve, scheduler)
+            ...
+            nursery.cancel_scope.cancel()
 
     They reach it with `connect`, the command line, or as agents over MCP. The nursery must end
     before the scheduler closes. Raises InvalidRequest for a scheduler in memory, or one of
@@ -79,8 +80,10 @@ class Server:
             place.leave()
 
     async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
-        with suppress(trio.ClosedResourceError):
+        try:
             await trio.serve_listeners(self._serve, [listener], handler_nursery=nursery)
+        except* trio.ClosedResourceError:  # another listener took its place
+            pass
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         """One connection; whatever goes wrong there ends only that."""
