@@ -10,8 +10,11 @@ from contextlib import suppress
 
 import trio
 
+from scheduler.cli.guard import guarded
+
 TAIL_BYTES = 16 * 1024  # kept of each stream: as JSON at most 96 KiB, so a result holds both
 TERM_SECONDS = 3.0  # between SIGTERM and SIGKILL
+LOOK_SECONDS = 0.02  # between two looks at whether all have ended
 LINGER_SECONDS = 1.0  # for output, when a grandchild keeps the pipe open
 
 
@@ -57,8 +60,8 @@ async def run_command(
     """Run a command without a shell; returns its exit code, negative for a signal.
 
     `environment` is set on top of our own; None takes a variable away. Without `stdin` there is
-    no input. When the caller is cancelled, the command and its children are terminated. Raises
-    OSError when it cannot be started.
+    no input. When the command has ended or the caller is cancelled, what is left of it and its
+    children is terminated. Raises OSError when it cannot be started.
     """
     process = await trio.lowlevel.open_process(
         words,
@@ -70,18 +73,19 @@ async def run_command(
     )
     assert process.stdout is not None
     assert process.stderr is not None
-    try:
-        async with process.stdout, process.stderr, trio.open_nursery() as nursery:
-            nursery.start_soon(stdout.fill, process.stdout)
-            nursery.start_soon(stderr.fill, process.stderr)
-            if process.stdin is not None:
-                nursery.start_soon(_feed, process.stdin, stdin or b"")
-            code = await process.wait()
-            nursery.cancel_scope.deadline = trio.current_time() + LINGER_SECONDS
-    finally:
-        if process.returncode is None:
-            with trio.CancelScope(shield=True):
-                await _terminate(process)
+    with guarded(process.pid):
+        async with process.stdout, process.stderr:
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(stdout.fill, process.stdout)
+                    nursery.start_soon(stderr.fill, process.stderr)
+                    if process.stdin is not None:
+                        nursery.start_soon(_feed, process.stdin, stdin or b"")
+                    code = await process.wait()
+                    nursery.cancel_scope.deadline = trio.current_time() + LINGER_SECONDS
+            finally:  # before the pipes are closed: whoever ends in order may still write
+                with trio.CancelScope(shield=True):
+                    await _terminate(process)
     return code
 
 
@@ -93,13 +97,27 @@ async def _feed(stream: trio.abc.SendStream, data: bytes) -> None:
 
 
 async def _terminate(process: trio.Process) -> None:
-    _signal_group(process.pid, signal.SIGTERM)
-    with trio.move_on_after(TERM_SECONDS):
-        await process.wait()
-    _signal_group(process.pid, signal.SIGKILL)
+    """End the whole group, in order if it can: a shell is often gone before its children."""
+    if _reaches(process.pid, signal.SIGTERM):
+        with trio.move_on_after(TERM_SECONDS):
+            while _reaches(process.pid, 0):
+                await trio.sleep(LOOK_SECONDS)
+                _take_notice(process)
+        _reaches(process.pid, signal.SIGKILL)
     await process.wait()
 
 
-def _signal_group(leader: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, number)
+def _take_notice(process: trio.Process) -> None:
+    """Of those of the group that have ended, or they would count as being there."""
+    if process.poll() is not None:
+        with suppress(ChildProcessError):  # most often: orphans are left to process 1
+            os.waitpid(-process.pid, os.WNOHANG)
+
+
+def _reaches(group: int, number: int) -> bool:
+    """Whether there is anybody in the group to take this signal."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
