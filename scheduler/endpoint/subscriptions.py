@@ -24,7 +24,8 @@ from mcp.shared.exceptions import MCPError
 from scheduler.domain.errors import SchedulerClosed, SchedulerError, SequenceTooOld
 from scheduler.endpoint import resources
 from scheduler.endpoint.follower import Follower, follower_of
-from scheduler.handle import FEED_STEP, Scheduler
+from scheduler.endpoint.toolkit.bounds import SLICE
+from scheduler.handle import Scheduler
 
 Context = ServerRequestContext[Any, Any]
 
@@ -148,12 +149,12 @@ class Subscriptions:
         wait = inf
         while True:
             before = since
-            changes, since = await self._scheduler.read_changes(since, wait=wait)
+            changes, since = await self._scheduler.read_changes(since, limit=SLICE, wait=wait)
             if not changes and since != before:  # a lane was paused or let on
                 touched.add(resources.STATUS)
             for change in changes:
                 touched.update(resources.touched_by(change.task))
-            if len(changes) < FEED_STEP:
+            if len(changes) < SLICE:
                 return touched & self._wanted.keys(), since
             wait = 0.0
 

@@ -113,7 +113,7 @@ async def test_finished_tasks_are_not_waited_for() -> None:
 async def test_many_changes_come_in_pages() -> None:
     """Going on from each sequence gives every task once."""
     async with calling() as agent:
-        total = waiting.STEP + 20
+        total = waiting.CHANGES + 20
         await agent(
             "task_enqueue_many", tasks=[{"description": "long " * 28} for _ in range(total)]
         )

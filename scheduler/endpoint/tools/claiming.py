@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
 
 import trio
 
@@ -11,7 +13,7 @@ from scheduler.domain.errors import SchedulerError
 from scheduler.domain.views import Claim, Idle
 from scheduler.endpoint.toolkit import returns
 from scheduler.endpoint.toolkit.arguments import Field
-from scheduler.endpoint.toolkit.bounds import fitting
+from scheduler.endpoint.toolkit.bounds import Rows
 from scheduler.endpoint.toolkit.fields import Number, Several, Text
 from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.handle import Scheduler
@@ -19,7 +21,11 @@ from scheduler.shapes import Shape
 
 LONGEST_WAIT = 50  # seconds that an agent may ask for
 ANSWER_BY = 49.5  # seconds: what is left of them brings the answer there
-GIVE_BACK_TIME = 5.0  # seconds
+FILLING_TIME = 5.0  # seconds for more than the first slice, while the disk is slow
+GIVE_BACK_TIME = 0.5  # seconds; a release that is sent is carried out, heard of or not
+SLICE = 8  # tasks claimed at once: what does not fit into the answer goes back
+
+More = Callable[..., Awaitable[list[Claim]]]
 
 WAIT = Number(0, LONGEST_WAIT)
 
@@ -34,14 +40,14 @@ async def task_claim(
     wait_seconds: float,
 ) -> Shape:
     """Lease tasks; when there are none, say why."""
-    deadline = trio.current_time() + min(wait_seconds, ANSWER_BY)
+    ends = trio.current_time() + ANSWER_BY
+    deadline = min(ends, trio.current_time() + wait_seconds)
+    claim = partial(scheduler.claim, agent, agent_types, lease=lease_seconds)
     while True:
         wait = max(0.0, deadline - trio.current_time())
-        claims = await scheduler.claim(
-            agent, agent_types, limit=limit, lease=lease_seconds, wait=wait
-        )
+        claims = await claim(limit=min(limit, SLICE), wait=wait)
         if claims:
-            return {"claims": await _within_a_page(scheduler, claims)}
+            return {"claims": await _within_a_page(scheduler, claim, claims, limit, ends)}
         idle = await scheduler.why_idle(agent_types)
         if idle.reason == "ready" and trio.current_time() < deadline:
             continue  # it became so after the claim had ended
@@ -70,22 +76,53 @@ NEXT = {
 }
 
 
-async def _within_a_page(scheduler: Scheduler, claims: Sequence[Claim]) -> list[Shape]:
-    """The claims that one answer can hold; the others go back, which costs them nothing."""
-    rows = [shapes.claim(claim) for claim in claims]
-    kept = fitting(rows)
-    if kept < len(rows):
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + GIVE_BACK_TIME):
-            for claim in claims[kept:]:
-                await _give_back(scheduler, claim)
-    return rows[:kept]
+async def _within_a_page(
+    scheduler: Scheduler, claim: More, claims: list[Claim], limit: int, ends: float
+) -> list[Shape]:
+    """The claims that one answer can hold, with more of them if there is room.
 
-
-async def _give_back(scheduler: Scheduler, claim: Claim) -> None:
+    The others go back, which costs them nothing; all go back if nobody will hear of them.
+    """
+    rows = Rows(limit)
+    kept = rows.take([shapes.claim(one) for one in claims])
+    held = claims[:kept]
+    excess = claims[kept:]
+    ends = min(ends, trio.current_time() + FILLING_TIME)
     try:
+        while not excess and (wanted := rows.wanted(SLICE)):
+            more = await _more(claim, wanted, ends)
+            kept = rows.take([shapes.claim(one) for one in more])
+            held += more[:kept]
+            excess = more[kept:]
+            if len(more) < wanted:
+                break
+    except trio.Cancelled:
+        await _give_back(scheduler, held)
+        raise
+    await _give_back(scheduler, excess)
+    return rows.taken
+
+
+async def _more(claim: More, limit: int, ends: float) -> list[Claim]:
+    """None after an error: it would hide from the agent what it holds already."""
+    with trio.move_on_at(ends), suppress(SchedulerError):
+        return await claim(limit=limit)
+    return []
+
+
+async def _give_back(scheduler: Scheduler, claims: Sequence[Claim]) -> None:
+    """Release them together, so that one commit will do."""
+    if not claims:
+        return
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + GIVE_BACK_TIME):
+        async with trio.open_nursery() as nursery:
+            for claim in claims:
+                nursery.start_soon(_release, scheduler, claim)
+
+
+async def _release(scheduler: Scheduler, claim: Claim) -> None:
+    with suppress(SchedulerError):  # then its lease runs out
         await scheduler.release(claim)
-    except SchedulerError:
-        return  # then its lease runs out
 
 
 WORK = {

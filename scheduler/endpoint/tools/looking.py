@@ -16,8 +16,8 @@ from scheduler.endpoint.toolkit.bounds import (
     ATTEMPTS,
     EXCERPT,
     NEIGHBORS,
+    Rows,
     excerpt,
-    fitting,
     json_excerpt,
 )
 from scheduler.endpoint.toolkit.fields import Choice, Cursor, Number, Schema, Several, Text, Words
@@ -69,19 +69,18 @@ async def task_list(
     **where: Any,
 ) -> Shape:
     """A page of compact rows, with the columns that were asked for."""
-    for _ in range(STEPS):
-        page = await scheduler.list(limit=limit, cursor=cursor, status=status or None, **where)
-        cursor = page.cursor
-        if page.tasks or not page.has_more:
+    rows, steps = Rows(limit), STEPS
+    while steps and (wanted := rows.wanted()):
+        page = await scheduler.list(limit=wanted, cursor=cursor, status=status or None, **where)
+        found = [row(task, page.blocked_by.get(task.id, 0), fields) for task in page.tasks]
+        if rows.take(found) < len(found):
+            cursor = rows.taken[-1]["task_id"]
             break
-    rows = [row(task, page.blocked_by.get(task.id, 0), fields) for task in page.tasks]
-    kept = fitting(rows)
-    cut = kept < len(rows)
-    return {
-        "tasks": rows[:kept],
-        "next_cursor": page.tasks[kept - 1].id if cut else page.cursor,
-        "has_more": cut or page.has_more,
-    }
+        cursor = page.cursor
+        if cursor is None or (rows.taken and len(found) < wanted):
+            break  # all of them; or some, though the filter is rare
+        steps -= not found
+    return {"tasks": rows.taken, "next_cursor": cursor, "has_more": cursor is not None}
 
 
 def row(task: Task, blocked_by: int, fields: Sequence[str] = ()) -> Shape:

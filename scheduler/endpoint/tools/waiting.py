@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from math import inf
 
 import trio
 
 from scheduler import shapes
-from scheduler.domain.views import Change
 from scheduler.endpoint.toolkit import returns
 from scheduler.endpoint.toolkit.arguments import Field
-from scheduler.endpoint.toolkit.bounds import fitting
+from scheduler.endpoint.toolkit.bounds import SLICE, Rows, slices
 from scheduler.endpoint.toolkit.fields import Id, Number, Several
 from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.endpoint.tools.claiming import ANSWER_BY, WAIT
@@ -18,7 +18,7 @@ from scheduler.endpoint.tools.looking import ROW
 from scheduler.handle import Scheduler
 from scheduler.shapes import Shape
 
-STEP = 500  # changes read at a time
+CHANGES = 500  # looked at for one answer
 
 
 async def task_wait(
@@ -29,59 +29,78 @@ async def task_wait(
     wait_seconds: float,
 ) -> Shape:
     """What has changed, and the sequence to go on from."""
-    seconds = min(wait_seconds, ANSWER_BY)
+    deadline = trio.current_time() + min(wait_seconds, ANSWER_BY)
     if task_ids is None:
-        return await _first_changes(scheduler, since, None, seconds)
+        return await _first_changes(scheduler, since, None, deadline)
+    ids = tuple(dict.fromkeys(task_ids))
+    finished = await _finished(scheduler, ids)
     if since is None:
-        await scheduler.wait(task_ids, timeout=seconds)
-        return await _as_they_are(scheduler, task_ids)
-    if await _finished(scheduler, task_ids):
-        seconds = 0.0  # nothing more will come: only what has happened since
-    found = await _first_changes(scheduler, since, frozenset(task_ids), seconds)
-    return found | {"finished": await _finished(scheduler, task_ids)}
+        if not finished:
+            await _until_finished(scheduler, ids, deadline)
+        return await _as_they_are(scheduler, ids)
+    if finished:
+        deadline = -inf  # nothing more will come: only what has happened since
+    found = await _first_changes(scheduler, since, frozenset(ids), deadline)
+    return found | {"finished": await _finished(scheduler, ids)}
 
 
-async def _finished(scheduler: Scheduler, task_ids: Sequence[str]) -> bool:
-    return all(task.status.finished for task in await scheduler.wait(task_ids, timeout=0))
+async def _finished(scheduler: Scheduler, ids: Sequence[str]) -> bool:
+    """Whether all of them have. Raises UnknownTask."""
+    finished = True
+    for part in slices(ids):
+        tasks = await scheduler.wait(part, timeout=0)
+        finished = finished and all(task.status.finished for task in tasks)
+    return finished
 
 
-async def _as_they_are(scheduler: Scheduler, task_ids: Sequence[str]) -> Shape:
+async def _until_finished(scheduler: Scheduler, ids: Sequence[str], deadline: float) -> None:
+    for part in slices(ids):
+        left = deadline - trio.current_time()
+        if left > 0:
+            await scheduler.wait(part, timeout=left)
+
+
+async def _as_they_are(scheduler: Scheduler, ids: Sequence[str]) -> Shape:
     """The tasks now. The sequence is read before them, so that no change falls in between."""
     sequence = (await scheduler.queue_status()).sequence
-    tasks = await scheduler.wait(task_ids, timeout=0)
-    rows = [shapes.compact(task) for task in tasks]
-    kept = fitting(rows)
+    rows, finished = Rows(len(ids)), True
+    for part in slices(ids):
+        tasks = await scheduler.wait(part, timeout=0)
+        finished = finished and all(task.status.finished for task in tasks)
+        rows.take([shapes.compact(task) for task in tasks])
     return {
-        "changed": rows[:kept],
-        "finished": all(task.status.finished for task in tasks),
+        "changed": rows.taken,
+        "finished": finished,
         "sequence": sequence,
-        "has_more": kept < len(rows),
+        "has_more": len(rows.taken) < len(ids),
     }
 
 
 async def _first_changes(
-    scheduler: Scheduler, since: int | None, among: Container[str] | None, seconds: float
+    scheduler: Scheduler, since: int | None, among: Container[str] | None, deadline: float
 ) -> Shape:
-    """The first changes after `since`, as soon as there is one among the tasks."""
-    deadline = trio.current_time() + seconds
+    """The first changes after `since`, as soon as there is one among the tasks.
+
+    If a page cannot hold them, the sequence is that of the last change in it.
+    """
+    rows = Rows(CHANGES)
+    looked_at = 0
     while True:
         left = max(0.0, deadline - trio.current_time())
-        read, since = await scheduler.read_changes(since, limit=STEP, wait=left)
+        before = since
+        read, since = await scheduler.read_changes(
+            since, limit=SLICE, wait=0.0 if rows.taken else left
+        )
         changes = [change for change in read if among is None or change.task.id in among]
-        if changes or trio.current_time() >= deadline:
-            return _page(changes, since, has_more=len(read) == STEP)
-
-
-def _page(changes: Sequence[Change], sequence: int, *, has_more: bool) -> Shape:
-    """What fits into a page; if it is cut, the sequence is that of the last change in it."""
-    rows = [shapes.compact(change.task) for change in changes]
-    kept = fitting(rows)
-    cut = kept < len(rows)
-    return {
-        "changed": rows[:kept],
-        "sequence": changes[kept - 1].sequence if cut else sequence,
-        "has_more": cut or has_more,
-    }
+        kept = rows.take([shapes.compact(change.task) for change in changes])
+        if kept < len(changes):
+            since = changes[kept - 1].sequence if kept else before
+            return {"changed": rows.taken, "sequence": since, "has_more": True}
+        looked_at += len(read)
+        more = len(read) == SLICE
+        enough = looked_at >= CHANGES or not more
+        if enough and (rows.taken or trio.current_time() >= deadline):
+            return {"changed": rows.taken, "sequence": since, "has_more": more}
 
 
 WAIT_FOR = Tool(
