@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import msgspec
+import trio
 
-from scheduler.cli.commands import Tail
+from scheduler.cli.commands import TAIL_BYTES, Tail, run_command
 
 STORY_LENGTH = 2_000  # characters of output in an error
 
@@ -18,6 +21,37 @@ class Outcome(msgspec.Struct, frozen=True):
     error: str | None = None
     result: Any = None
     retryable: bool = True
+
+
+async def attempt(
+    words: Sequence[str],
+    environment: Mapping[str, str | None],
+    result: Callable[[Tail, Tail], Any],
+    *,
+    limit: float | None,
+    stdin: bytes | None = None,
+    permanent: Mapping[int, str] | None = None,
+    kept: int = TAIL_BYTES,
+) -> Outcome:
+    """Run a command for a task; never raises for what it does.
+
+    `result` is made of its stdout, of which `kept` bytes are there, and its stderr. It may take
+    `limit` seconds; a code in `permanent`, which names it, fails for good.
+    """
+    stdout, stderr = Tail(kept), Tail()
+    try:
+        with trio.move_on_after(inf if limit is None else limit) as scope:
+            code = await run_command(words, environment, stdout, stderr, stdin)
+    except OSError as error:
+        return Outcome(not_started(error))
+    if scope.cancelled_caught:
+        assert limit is not None
+        return Outcome(story(timed_out(limit), stdout, stderr))
+    if code == 0:
+        return Outcome(result=result(stdout, stderr))
+    name = (permanent or {}).get(code)
+    what = how_it_ended(code) + (f" ({name})" if name else "")
+    return Outcome(story(what, stdout, stderr), retryable=name is None)
 
 
 def timed_out(seconds: float) -> str:

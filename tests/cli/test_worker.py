@@ -12,13 +12,17 @@ from scheduler import (
     Idle,
     InvalidRequest,
     Scheduler,
+    SchedulerError,
     Status,
+    StoreCorrupt,
     StoreUnavailable,
     TaskSpec,
+    TooLarge,
     open_scheduler,
 )
 from scheduler.cli.outcomes import Outcome
-from scheduler.cli.work.worker import Event, Trouble, Worker
+from scheduler.cli.work.worker import Worker
+from scheduler.cli.work.worker_events import Event, Trouble
 from scheduler.cli.work.worker_queue import FileQueue, Wanted, Work
 from scheduler.domain.task import moment
 from tests.flows.conftest import virtual_wall
@@ -262,11 +266,12 @@ class Flaky(FileQueue):
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__(scheduler, Wanted("w", ("lane",), LEASE))
         self.failing: dict[str, int] = {}
+        self.error: SchedulerError = StoreUnavailable("out of order")
 
     def _maybe_fail(self, call: str) -> None:
         if self.failing.get(call, 0) > 0:
             self.failing[call] -= 1
-            raise StoreUnavailable("out of order")
+            raise self.error
 
     async def claim(self, limit: int, wait: float) -> list[Work] | Idle:
         self._maybe_fail("claim")
@@ -279,6 +284,10 @@ class Flaky(FileQueue):
     async def complete(self, work: Work, result: Any) -> None:
         self._maybe_fail("complete")
         await super().complete(work, result)
+
+    async def fail(self, work: Work, error: str, retryable: bool) -> Status:
+        self._maybe_fail("fail")
+        return await super().fail(work, error, retryable)
 
 
 def flaky(scheduler: Scheduler, perform: Perform, **options: Any) -> tuple[Watched, Flaky]:
@@ -333,3 +342,84 @@ async def test_a_mistake_of_ours_is_no_trouble(scheduler: Scheduler) -> None:
     watched.worker._queue = FileQueue(scheduler, Wanted("", ("lane",), LEASE))
     with pytest.RaisesGroup(InvalidRequest):
         await watched.worker.run()
+
+
+async def test_a_result_that_is_refused(scheduler: Scheduler) -> None:
+    """Fails its task for good, which would only print it again; the worker and others go on."""
+    tasks = await scheduler.enqueue_many([TaskSpec(n, agent_type="lane") for n in ("a", "b")])
+
+    async def perform(work: Work) -> Outcome:
+        return Outcome(result=float("nan")) if work.summary == "a" else DONE
+
+    watched = Watched(scheduler, perform, concurrency=1)
+    await watched.worker.run()
+    assert watched.kinds == ["started", "failed", "started", "completed"]
+    bad, good = [await scheduler.get(task) for task in tasks]
+    assert (bad.status, good.status) == (Status.FAILED, Status.COMPLETED)
+    assert bad.error == "its result cannot be recorded: result is not JSON: " + (
+        "a number that is not finite or too long"
+    )
+
+
+async def test_an_end_that_is_refused(scheduler: Scheduler) -> None:
+    """Is told as lost, with the reason: the lease will end."""
+    await scheduler.enqueue_many([TaskSpec(n, agent_type="lane") for n in ("a", "b")])
+    watched, queue = flaky(scheduler, lasting(LEASE), concurrency=1)
+    queue.error = InvalidRequest("not like this")
+    queue.failing = {"complete": 1, "fail": 1, "heartbeat": 1}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watched.worker.run)
+        while "completed" not in watched.kinds:
+            await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    told = ["started", "trouble", "lost", "started", "completed"]
+    assert watched.kinds[: len(told)] == told
+    lost = watched.events[2]
+    assert isinstance(lost, Event)
+    assert lost.error == "its end cannot be recorded: not like this"
+
+
+@pytest.mark.parametrize("call", ["claim", "heartbeat", "complete"])
+async def test_a_queue_that_is_out_of_order_for_good(scheduler: Scheduler, call: str) -> None:
+    """Ends the worker: no task would fare better."""
+    await scheduler.enqueue("x", agent_type="lane")
+    watched, queue = flaky(scheduler, lasting(LEASE))
+    queue.error, queue.failing = StoreCorrupt("damaged"), {call: 1}
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await watched.worker.run()
+    assert caught.group_contains(StoreCorrupt)
+
+
+async def test_more_work_than_one_answer_holds(scheduler: Scheduler) -> None:
+    """Less is asked for."""
+    await scheduler.enqueue_many([TaskSpec(str(n), agent_type="lane") for n in range(8)])
+    watched, queue = flaky(scheduler, at_once, concurrency=8)
+    queue.error, queue.failing = TooLarge("too many bytes"), {"claim": 2}
+    await watched.worker.run()
+    assert watched.kinds.count("completed") == 8
+    assert watched.kinds[:2] == ["started", "started"]
+
+
+class Restarting(FileQueue):
+    """A queue that breaks off the first claim that waits."""
+
+    waits: tuple[float, ...] = ()
+
+    async def claim(self, limit: int, wait: float) -> list[Work] | Idle:
+        self.waits += (wait,)
+        if sum(map(bool, self.waits)) == 1:
+            await trio.sleep(wait / 2)
+            raise StoreUnavailable("going down")
+        return await super().claim(limit, wait)
+
+
+async def test_the_first_claim_does_not_wait(scheduler: Scheduler) -> None:
+    """So that an empty queue is known to have answered when its server is started anew."""
+    watched = Watched(scheduler, until_idle=False)
+    watched.worker._queue = queue = Restarting(scheduler, Wanted("w", ("lane",), LEASE))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watched.worker.run)
+        await trio.sleep(100)
+        assert watched.kinds == ["trouble"]
+        assert queue.waits[0] == 0
+        watched.worker.take_no_more()

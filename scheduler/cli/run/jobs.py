@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import trio
 
-from scheduler.cli.commands import Tail, run_command
-from scheduler.cli.outcomes import Outcome, how_it_ended, not_started, story, timed_out
+from scheduler.cli.commands import Tail
+from scheduler.cli.outcomes import Outcome, attempt, timed_out
 from scheduler.cli.workflow.workflow_task import WorkflowTask
 from scheduler.domain.task import Task
 
@@ -38,31 +38,24 @@ def job_of(task: WorkflowTask, speed: float) -> Job:
 
 async def perform(job: Job, task: Task) -> Outcome:
     """Do the job; never raises for what the job does."""
-    if job.command is None:
-        with trio.move_on_after(job.timeout) as limit:
-            await trio.sleep(job.sleep)
-        return _failed(job, timed_out(job.timeout)) if limit.cancelled_caught else Outcome()
-    return await _command(job, job.command, task)
+    outcome = await (_replay(job) if job.command is None else _command(job, job.command, task))
+    return msgspec.structs.replace(outcome, retryable=job.retryable)
+
+
+async def _replay(job: Job) -> Outcome:
+    with trio.move_on_after(job.timeout) as limit:
+        await trio.sleep(job.sleep)
+    return Outcome(timed_out(job.timeout) if limit.cancelled_caught else None)
 
 
 async def _command(job: Job, command: tuple[str, ...], task: Task) -> Outcome:
-    stdout, stderr = Tail(), Tail()
     about = {
         "HEADRACE_TASK_ID": task.id,
         "HEADRACE_REF": job.ref,
         "HEADRACE_ATTEMPT": str(task.attempt),
     }
-    try:
-        with trio.move_on_after(job.timeout) as limit:
-            code = await run_command(command, about, stdout, stderr)
-    except OSError as error:
-        return _failed(job, not_started(error))
-    if limit.cancelled_caught:
-        return _failed(job, story(timed_out(job.timeout), stdout, stderr))
-    if code != 0:
-        return _failed(job, story(how_it_ended(code), stdout, stderr))
-    return Outcome(result={"exit_code": code, "stdout": stdout.text, "stderr": stderr.text})
+    return await attempt(command, about, _result, limit=job.timeout)
 
 
-def _failed(job: Job, error: str) -> Outcome:
-    return Outcome(error, retryable=job.retryable)
+def _result(stdout: Tail, stderr: Tail) -> dict[str, object]:
+    return {"exit_code": 0, "stdout": stdout.text, "stderr": stderr.text}

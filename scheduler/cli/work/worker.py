@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 import msgspec
 import trio
 
 from scheduler.cli.outcomes import Outcome
+from scheduler.cli.work.worker_events import Event, Kind, Trouble
 from scheduler.cli.work.worker_queue import Queue, Work
-from scheduler.domain.errors import AlreadyFinished, LeaseLost, SchedulerError, UnknownTask
+from scheduler.domain.errors import (
+    AlreadyFinished,
+    LeaseLost,
+    SchedulerClosed,
+    SchedulerError,
+    StoreError,
+    TooLarge,
+    UnknownTask,
+)
 from scheduler.domain.lifecycle import BACKOFF_CAP
 from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
@@ -25,24 +33,7 @@ LOOK_SECONDS = 0.5  # the same, if the worker is to end when nothing is left
 PAUSE_FIRST, PAUSE_CAP = 1.0, 30.0  # seconds between calls to a queue that cannot answer
 LAST_CALLS_SECONDS = 5.0  # for what must still be told to the queue when the worker is to end
 TAKEN_AWAY = (LeaseLost, AlreadyFinished, UnknownTask)
-
-Kind = Literal["started", "completed", "failed", "retrying", "released", "lost"]
-
-
-class Event(msgspec.Struct, frozen=True):
-    """Something that happened to a task. `seconds` it ran."""
-
-    kind: Kind
-    work: Work
-    seconds: float = 0.0
-    error: str | None = None
-
-
-class Trouble(msgspec.Struct, frozen=True):
-    """The queue did not answer; it is asked again in `pause` seconds."""
-
-    error: SchedulerError
-    pause: float
+OF_THE_QUEUE = (StoreError, SchedulerClosed)  # unless they pass, no task would fare better
 
 
 class _Held(msgspec.Struct):
@@ -106,7 +97,7 @@ class Worker:
     # ------------------------------------------------------------- taking
 
     async def _take(self, nursery: trio.Nursery) -> None:
-        wait = 0.0 if self._until_idle else WAIT_SECONDS
+        wait = 0.0  # until the queue has answered, or it would count as one that never did
         while True:
             room = self._concurrency - len(self._held)
             if not room:
@@ -139,6 +130,10 @@ class Worker:
         while True:
             try:
                 claimed = await self._queue.claim(room, wait)
+            except TooLarge:  # together, for one answer
+                if room == 1:
+                    raise
+                room //= 2
             except SchedulerError as error:
                 if not (self._answered and error.retryable):
                     raise
@@ -173,7 +168,7 @@ class Worker:
                 held.lost = True
                 held.doing.cancel()
             except SchedulerError as error:
-                if not error.retryable:
+                if _ends_the_worker(error):
                     raise
                 self._notify(Trouble(error, self._lease / 3))
 
@@ -207,19 +202,36 @@ class Worker:
         self._notify(Event(kind, held.work, seconds))
 
     async def _tell(self, work: Work, outcome: Outcome, seconds: float) -> Event:
-        """Record the end; a queue that cannot answer is asked until it does."""
+        """Record the end; a queue that cannot answer is asked until it does.
+
+        A result that is refused fails the task, for the next attempt would only print it again.
+        """
         pause = PAUSE_FIRST
         while True:
             try:
-                if outcome.error is None:
-                    await self._queue.complete(work, outcome.result)
-                    return Event("completed", work, seconds)
-                status = await self._queue.fail(work, outcome.error, outcome.retryable)
-                kind: Kind = "failed" if status is Status.FAILED else "retrying"
-                return Event(kind, work, seconds, outcome.error)
+                return await self._record(work, outcome, seconds)
             except TAKEN_AWAY:
                 return Event("lost", work, seconds)
             except SchedulerError as error:
-                if not error.retryable:
+                if error.retryable:
+                    pause = await self._pause(error, pause)
+                elif _ends_the_worker(error):
                     raise
-                pause = await self._pause(error, pause)
+                elif outcome.error is None:
+                    what = f"its result cannot be recorded: {error.message}"
+                    outcome = Outcome(what, retryable=False)
+                else:
+                    what = f"its end cannot be recorded: {error.message}"
+                    return Event("lost", work, seconds, what)
+
+    async def _record(self, work: Work, outcome: Outcome, seconds: float) -> Event:
+        if outcome.error is None:
+            await self._queue.complete(work, outcome.result)
+            return Event("completed", work, seconds)
+        status = await self._queue.fail(work, outcome.error, outcome.retryable)
+        kind: Kind = "failed" if status is Status.FAILED else "retrying"
+        return Event(kind, work, seconds, outcome.error)
+
+
+def _ends_the_worker(error: SchedulerError) -> bool:
+    return not error.retryable and isinstance(error, OF_THE_QUEUE)

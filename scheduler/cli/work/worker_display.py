@@ -11,7 +11,7 @@ import msgspec
 
 from scheduler.cli.run.run_texts import duration
 from scheduler.cli.text import safe
-from scheduler.cli.work.worker import Event, Kind, Trouble
+from scheduler.cli.work.worker_events import Event, Kind, Trouble
 
 ENDS: tuple[Kind, ...] = ("completed", "failed", "retrying", "released", "lost")
 
@@ -99,6 +99,7 @@ def _words(event: Event) -> str:
             first = (event.error or "").split("\n", 1)[0]
             return f"after {duration(event.seconds)}: {safe(first)}"
         case "lost":
-            return f"after {duration(event.seconds)}: its lease is no longer ours"
+            why = "its lease is no longer ours" if event.error is None else safe(event.error)
+            return f"after {duration(event.seconds)}: {why}"
         case _:
             return f"after {duration(event.seconds)}"

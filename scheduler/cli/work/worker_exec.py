@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from math import inf
 from typing import Any
 
-import trio
-
-from scheduler.cli.commands import Tail, run_command
-from scheduler.cli.outcomes import Outcome, how_it_ended, not_started, story, timed_out
+from scheduler.cli.commands import Tail
+from scheduler.cli.outcomes import Outcome, attempt
 from scheduler.cli.work.worker_queue import Work
 from scheduler.domain.encoding import JSON_BYTES, encode_json
 from scheduler.domain.errors import SchedulerError
+from scheduler.endpoint.toolkit.fields import Json
 
 # Of sysexits.h those that say: this task, done again in the same way, fails again.
 PERMANENT = {
@@ -31,7 +29,6 @@ async def perform(command: str, work: Work, place: Mapping[str, str | None]) -> 
     `place` are variables that say where the queue is. The task's timeout is obeyed; when the
     caller is cancelled, the command and its children are terminated.
     """
-    stdout, stderr = Tail(JSON_BYTES), Tail()
     about = {
         "HEADRACE_TASK_ID": work.task_id,
         "HEADRACE_ATTEMPT": str(work.attempt),
@@ -39,30 +36,26 @@ async def perform(command: str, work: Work, place: Mapping[str, str | None]) -> 
         "HEADRACE_GROUP": work.group,
         **place,
     }
-    document = json.dumps(work.document, ensure_ascii=False).encode() + b"\n"
-    try:
-        with trio.move_on_after(inf if work.timeout is None else work.timeout) as limit:
-            code = await run_command(("sh", "-c", command), about, stdout, stderr, document)
-    except OSError as error:
-        return Outcome(not_started(error))
-    if limit.cancelled_caught:
-        assert work.timeout is not None
-        return Outcome(story(timed_out(work.timeout), stdout, stderr))
-    if code != 0:
-        return Outcome(story(_ended(code), stdout, stderr), retryable=code not in PERMANENT)
-    return Outcome(result=_result(stdout))
+    return await attempt(
+        ("sh", "-c", command),
+        about,
+        _result,
+        limit=work.timeout,
+        stdin=json.dumps(work.document, ensure_ascii=False).encode() + b"\n",
+        permanent=PERMANENT,
+        kept=JSON_BYTES,
+    )
 
 
-def _ended(code: int) -> str:
-    return how_it_ended(code) + (f" ({PERMANENT[code]})" if code in PERMANENT else "")
+def _result(stdout: Tail, stderr: Tail) -> Any:
+    """What was printed, as JSON if it is that, else the end of it as text.
 
-
-def _result(stdout: Tail) -> Any:
-    """What was printed, as JSON if it is that, else the end of it as text."""
+    A string is taken as the tool `task_complete` takes it, whichever way the result goes.
+    """
     whole = stdout.whole
     if whole is not None:
         try:
-            value = json.loads(whole.decode())
+            value = Json().parse(json.loads(whole.decode()), "result")
             encode_json("result", value)  # refuses NaN and what is too deep
         except (ValueError, RecursionError, SchedulerError):
             pass

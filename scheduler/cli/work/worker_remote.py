@@ -20,7 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from scheduler.cli.work.worker_queue import Wanted, Work, work_of
 from scheduler.domain import errors
-from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreUnavailable
+from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreError, StoreUnavailable
 from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
 from scheduler.endpoint.http.tokens import default_path
@@ -161,7 +161,10 @@ def _first(error: Exception) -> Exception:
 def _told(body: dict[str, Any]) -> SchedulerError:
     """The error in an answer, as the handle would have raised it."""
     code, retryable = body.get("code"), body.get("retryable")
-    passing = retryable or code == errors.SchedulerClosed.code
-    kind = TOLD.get(str(code), StoreUnavailable if passing else InvalidRequest)
+    if retryable or code == errors.SchedulerClosed.code:
+        other: type[SchedulerError] = StoreUnavailable
+    else:
+        other = StoreError if str(code).startswith("store_") else InvalidRequest
+    kind = TOLD.get(str(code), other)
     facts = {name: body.get(name) for name in ("field", "received", "allowed", "hint")}
     return kind(str(body.get("message", code)), **facts)

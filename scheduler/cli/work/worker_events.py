@@ -1,0 +1,28 @@
+"""What a worker tells of its work."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from scheduler.cli.work.worker_queue import Work
+from scheduler.domain.errors import SchedulerError
+
+Kind = Literal["started", "completed", "failed", "retrying", "released", "lost"]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened to a task. `seconds` it ran."""
+
+    kind: Kind
+    work: Work
+    seconds: float = 0.0
+    error: str | None = None
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """The queue did not answer; it is asked again in `pause` seconds."""
+
+    error: SchedulerError
+    pause: float
