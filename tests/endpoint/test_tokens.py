@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -29,6 +31,38 @@ def test_it_is_made_once_and_admits_what_is_in_it(tmp_path: Path) -> None:
     other = TokenFile(tmp_path / "other")
     other.ensure()
     assert not other.admits(token)
+
+
+def test_two_that_make_it_at_a_time_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither sees a file without a token, and one of them has made it."""
+    path, made = tmp_path / "token", []
+    make = secrets.token_urlsafe
+
+    def meanwhile(size: int) -> str:
+        monkeypatch.setattr(secrets, "token_urlsafe", make)
+        made.append(TokenFile(path).ensure())
+        return make(size)
+
+    monkeypatch.setattr(secrets, "token_urlsafe", meanwhile)
+    tokens = TokenFile(path)
+    made.append(tokens.ensure())
+    assert made == [True, False]
+    assert tokens.admits(path.read_bytes().strip())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "link"])
+def test_a_start_that_fails_leaves_no_half_a_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The next one makes it."""
+    tokens = TokenFile(tmp_path / "token")
+    with monkeypatch.context() as broken:
+        broken.setattr(os, step, _fail)
+        with pytest.raises(InvalidRequest, match="cannot be made: No space left"):
+            tokens.ensure()
+    assert list(tmp_path.iterdir()) == []
+    assert tokens.ensure() is True
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o610, 0o644, 0o666])
@@ -81,3 +115,7 @@ def test_it_lies_among_the_users_settings() -> None:
     assert default_path(relative, "linux") == Path("/home/anna/.config/headrace/token")
     mac = Path("/home/anna/Library/Application Support/headrace/token")
     assert default_path(xdg, "darwin") == mac
+
+
+def _fail(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

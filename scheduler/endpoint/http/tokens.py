@@ -12,6 +12,7 @@ import re
 import secrets
 import stat
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,17 +55,17 @@ class TokenFile:
         return hmac.compare_digest(presented, self._read())
 
     def _make(self) -> bool:
-        folder = self.path.parent
+        """Write it whole before it has its name: others may want it at the same moment."""
+        if os.path.lexists(self.path):
+            return False
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".token-") as folder:
+                os.link(_written(Path(folder) / "token"), self.path)
         except FileExistsError:
             return False
         except OSError as error:
             raise self._wrong(f"cannot be made: {error.strerror}", "Name another one.") from None
-        with os.fdopen(descriptor, "w") as file:
-            os.fchmod(descriptor, 0o600)  # whatever the umask
-            file.write(secrets.token_urlsafe(32) + "\n")
         return True
 
     def _read(self) -> bytes:
@@ -103,3 +104,15 @@ class TokenFile:
             allowed="a file of yours, mode 0600, with 32 to 512 letters or digits",
             hint=hint,
         )
+
+
+def _written(path: Path) -> Path:
+    """A file with a new token, on the disk."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)  # whatever the umask
+        os.write(descriptor, secrets.token_urlsafe(32).encode() + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return path
