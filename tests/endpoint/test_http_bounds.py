@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from scheduler.endpoint.http import application, connections
+from scheduler.endpoint.http import application, connection, connections
 from tests.endpoint.over_http import (
     INITIALIZE,
     PATIENCE,
@@ -82,7 +82,7 @@ async def test_a_silent_connection_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that sends nothing, or never ends the head of its request."""
-    monkeypatch.setattr(connections, "HEAD_TIME", 0.05)
+    monkeypatch.setattr(connection, "HEAD_TIME", 0.05)
     async with serving(tmp_path) as served:
         for beginning in (b"", b"POST /mcp HTTP/1.1\r\nHost: "):
             with trio.fail_after(PATIENCE):
@@ -140,7 +140,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others are served meanwhile, and the end is not held up by it."""
-    monkeypatch.setattr(connections, "WRITE_TIME", 0.3)
+    monkeypatch.setattr(connection, "WRITE_TIME", 0.3)
     server = server_of(Waiting(), text="x" * 30_000_000)
     async with serving(tmp_path, server) as served:
         body, headers = stateless("echo")
@@ -228,33 +228,6 @@ async def test_a_call_whose_client_goes_away(
         if era == "session":
             again = served.request(call("echo", 2), **headers)
             assert (await served.ask(again)).status == 200
-
-
-@pytest.mark.parametrize("era", ["session", "stateless"])
-@pytest.mark.parametrize("streams", [True, False])
-async def test_a_connection_serves_one_request_after_another(
-    tmp_path: Path, era: str, streams: bool
-) -> None:
-    """Also when the answers are streams of events."""
-    async with serving(tmp_path, streams=streams) as served:
-        session = await served.open_session()
-        body, headers = (call("echo"), session) if era == "session" else stateless("echo")
-        stream = await served.connect()
-        for _ in range(3):
-            await stream.send_all(served.request(body, **headers))
-            with trio.fail_after(PATIENCE):
-                raw = b""
-                while b'"done"' not in raw or not raw.endswith((b"\r\n0\r\n\r\n", b"}")):
-                    raw += await stream.receive_some()
-
-
-async def test_text_that_is_no_unicode_harms_no_other_call(tmp_path: Path) -> None:
-    """Half of a surrogate pair, as the id of a call."""
-    async with serving(tmp_path) as served:
-        body, headers = stateless("echo")
-        answer = await served.ask(served.request(body | {"id": "\ud800"}, **headers))
-        assert b"Traceback" not in answer.body
-        assert (await served.ask(served.request(body, **headers))).status == 200
 
 
 async def _is_served(served: Any) -> bool:

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import trio
-from h2.connection import H2Connection
-from h2.events import ResponseReceived
 
 from tests.endpoint.over_http import INITIALIZE, PAGE, PATIENCE, Answer, Served, serving
 
@@ -187,8 +185,6 @@ async def test_a_page_that_is_let_in_may_ask_first_and_read_the_answer(tmp_path:
         b"POST /mcp HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST /mcp HTTP/1.1\r\n" + b"X: " + b"x" * 20_000,
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0" * 90,
-        b"GET /mcp HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
-        b"HTTP2-Settings: x\r\n\r\n",
     ],
 )
 async def test_garbage_ends_its_own_connection_alone(
@@ -206,37 +202,3 @@ async def test_garbage_ends_its_own_connection_alone(
                 pass
         assert (await ask(served)).status == 200
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
-
-
-async def test_neither_http_2_nor_web_sockets_are_spoken(tmp_path: Path) -> None:
-    """An upgrade is not made, and what comes with it not looked at."""
-    async with serving(tmp_path) as served:
-        upgrade = {
-            "Connection": "Upgrade",
-            "Upgrade": "websocket",
-            "Sec_WebSocket_Version": "13",
-            "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        }
-        answer = await ask(served, method="GET", body=None, **upgrade)
-        assert answer.status == 403
-        connection = H2Connection()
-        connection.initiate_connection()
-        connection.send_headers(
-            1,
-            [
-                (":method", "GET"),
-                (":scheme", "http"),
-                (":path", "/mcp"),
-                (":authority", served.host),
-                ("authorization", f"Bearer {served.token}"),
-            ],
-            end_stream=True,
-        )
-        stream = await served.connect()
-        with trio.fail_after(PATIENCE):
-            await stream.send_all(connection.data_to_send())
-            events: list[object] = []
-            while not any(isinstance(event, ResponseReceived) for event in events):
-                events += connection.receive_data(await stream.receive_some())
-        (found,) = (event for event in events if isinstance(event, ResponseReceived))
-        assert dict(found.headers)[b":status"] == b"505"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import mcp_types as types
 import trio
 
+from scheduler.endpoint import jsonrpc
 from scheduler.endpoint.http.exchange import SESSION, Exchange
 from scheduler.endpoint.http.refusals import METHODS, Headers, Refusal, Rules, respond, values
 
@@ -32,11 +34,15 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            await receive()
-            await send({"type": "websocket.close"})
-            return
-        await self._answer(scope, receive, send)
+        headers: Headers = scope["headers"]
+        if origin := self._rules.allowed_origin(headers):
+            send = _for_browsers(send, origin)
+            if _is_preflight(scope) and self._rules.admits_preflight(headers):
+                await _refuse(Refusal(204, "", _preflight(headers)), receive, send)
+                return
+        refusal = self._rules.refusal(scope) or await self._take(scope, receive, send)
+        if refusal is not None:
+            await _refuse(refusal, receive, send)
 
     async def close(self) -> None:
         """End what only waits, then wait until the other calls are answered."""
@@ -46,21 +52,17 @@ class Application:
         if self._under_way:
             await self._for_quiet.park()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: Headers = scope["headers"]
-        if origin := self._rules.allowed_origin(headers):
-            send = _for_browsers(send, origin)
-            if _is_preflight(scope) and self._rules.admits_preflight(headers):
-                await _refuse(Refusal(204, "", _preflight(headers)), receive, send)
-                return
-        refusal = self._rules.refusal(scope)
-        if refusal is None:
-            body = await _body_of(receive)
-            if isinstance(body, bytes):
-                await self._exchange(Exchange(self._inside, scope, body, receive, send))
-            refusal = body if isinstance(body, Refusal) else None
-        if refusal is not None:
-            await _refuse(refusal, receive, send)
+    async def _take(self, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
+        """Read the body and answer it; a refusal if it does not come as it should."""
+        body = await _body_of(receive)
+        if not isinstance(body, bytes):
+            return body
+        request = _request_in(body) if scope["method"] == "POST" else None
+        if isinstance(request, Refusal):
+            await respond(request, send)
+        else:
+            await self._exchange(Exchange(self._inside, scope, body, request, receive, send))
+        return None
 
     async def _exchange(self, exchange: Exchange) -> None:
         self._under_way.add(exchange)
@@ -86,6 +88,22 @@ async def _body_of(receive: Receive) -> bytes | Refusal | None:
             if not message["more_body"]:
                 return bytes(body)
     return Refusal(408, "The body took too long.", _close())
+
+
+def _request_in(body: bytes) -> types.JSONRPCRequest | Refusal | None:
+    """What is to be answered in a body; None in a notification or a response.
+
+    The SDK would read it too; but what it cannot read it describes in its own words, at length,
+    and with a part of it.
+    """
+    try:
+        message = jsonrpc.parse(body)
+    except jsonrpc.Faulty as fault:
+        error = fault.answer.error
+        return Refusal(400, error.message, code=error.code, request_id=fault.answer.id)
+    if message is None:
+        return Refusal(400, "This response answers nothing.")
+    return message if isinstance(message, types.JSONRPCRequest) else None
 
 
 async def _refuse(refusal: Refusal, receive: Receive, send: Send) -> None:

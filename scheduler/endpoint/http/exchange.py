@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
+from mcp_types import JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from scheduler.endpoint.http.refusals import Refusal, respond, values
@@ -30,11 +31,18 @@ class Exchange:
     """
 
     def __init__(
-        self, inside: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send
+        self,
+        inside: ASGIApp,
+        scope: Scope,
+        body: bytes,
+        request: JSONRPCRequest | None,
+        receive: Receive,
+        send: Send,
     ) -> None:
         self._inside = inside
         self._scope = scope
         self._body = body
+        self._request = request
         self._receive = receive
         self._send = send
         self._body_read = self._answered = self._over = False
@@ -103,29 +111,24 @@ class Exchange:
 
     def _waits(self) -> bool:
         """Whether it is a call of one of the tools that wait, or listens for changes."""
-        call = self._call()
-        try:
-            method, parameters = call["method"], call["params"]
-            if method == "tools/call":
-                return parameters["name"] in WAITING
-            return bool(method == "subscriptions/listen")
-        except (TypeError, LookupError):
-            return False
-
-    def _call(self) -> Any:
-        try:
-            return json.loads(self._body)
-        except (ValueError, RecursionError):
-            return None
+        match self._request:
+            case JSONRPCRequest(method="tools/call", params={"name": str(name)}):
+                return name in WAITING
+            case JSONRPCRequest(method="subscriptions/listen"):
+                return True
+            case _:
+                return False
 
     async def _cancel_in_session(self) -> None:
         """Send into the session what the client would have sent to cancel a call that waits."""
-        if not values(self._scope["headers"], SESSION) or not self._waits():
+        if self._request is None or not values(self._scope["headers"], SESSION):
+            return
+        if not self._waits():
             return
         notice = {
             "jsonrpc": "2.0",
             "method": "notifications/cancelled",
-            "params": {"requestId": self._call().get("id"), "reason": "nobody waits any more"},
+            "params": {"requestId": self._request.id, "reason": "nobody waits any more"},
         }
         body: list[Message] = [{"type": "http.request", "body": json.dumps(notice).encode()}]
 

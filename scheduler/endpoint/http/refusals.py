@@ -16,6 +16,7 @@ from scheduler.domain.errors import InvalidRequest
 from scheduler.endpoint.http.tokens import TokenFile
 
 if TYPE_CHECKING:
+    from mcp_types import RequestId
     from starlette.types import Scope, Send
 
 Headers = list[tuple[bytes, bytes]]
@@ -28,16 +29,21 @@ _WRONG_TOKEN = _NO_TOKEN + b', error="invalid_token"'
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """An HTTP status, a sentence for whoever reads it, and headers."""
+    """An HTTP status, a sentence for whoever reads it, and headers.
+
+    As JSON-RPC it is an error with this code, in answer to this request if it can be told.
+    """
 
     status: int
     message: str
     headers: Headers = []
+    code: int = _INVALID_REQUEST
+    request_id: RequestId | None = None
 
     def body(self) -> bytes:
-        """The sentence as a JSON-RPC error that answers no particular request."""
-        error = {"code": _INVALID_REQUEST, "message": self.message}
-        return json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+        """The JSON-RPC error."""
+        error = {"code": self.code, "message": self.message}
+        return json.dumps({"jsonrpc": "2.0", "id": self.request_id, "error": error}).encode()
 
 
 class Rules:
@@ -108,8 +114,6 @@ class Rules:
 
 
 def _wrong_address(scope: Scope) -> Refusal | None:
-    if scope["http_version"] not in ("1.0", "1.1"):
-        return Refusal(505, "HTTP/1.1 is spoken here.")
     return None if scope["path"] == PATH else Refusal(404, f"There is nothing here but {PATH}.")
 
 
