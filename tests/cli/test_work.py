@@ -17,6 +17,7 @@ import trio
 from scheduler import Scheduler, Status, TaskSpec, open_scheduler
 from scheduler.cli.holders import holder_name, take_back
 from scheduler.cli.outcomes import Outcome
+from scheduler.cli.work.worker_address import Address
 from scheduler.cli.work.worker_exec import perform
 from scheduler.cli.work.worker_queue import Wanted, Work
 from scheduler.cli.work.worker_remote import open_url
@@ -365,12 +366,18 @@ def served(headrace: Headrace) -> str:
     return process.stderr.readline().split(" at ")[1].strip()
 
 
+TEST = Wanted("test", ("x",), 60.0)
+
+
+def served_at(url: str, headrace: Headrace) -> Address:
+    return Address(url, headrace.folder / "token", exposed=False)
+
+
 def enqueue_over(url: str, headrace: Headrace, *tasks: dict[str, Any]) -> list[str]:
     """Put tasks into a queue that is served."""
-    wanted = Wanted("test", ("x",), 60.0)
 
     async def enqueue() -> list[str]:
-        async with open_url(url, headrace.folder / "token", wanted) as queue:
+        async with open_url(served_at(url, headrace), TEST) as queue:
             return [(await queue._call("task_enqueue", 0.0, **task))["task_id"] for task in tasks]
 
     return trio.run(enqueue)
@@ -378,7 +385,7 @@ def enqueue_over(url: str, headrace: Headrace, *tasks: dict[str, Any]) -> list[s
 
 def look_over(url: str, headrace: Headrace, task: str) -> dict[str, Any]:
     async def look() -> dict[str, Any]:
-        async with open_url(url, headrace.folder / "token", Wanted("t", ("x",), 60.0)) as queue:
+        async with open_url(served_at(url, headrace), TEST) as queue:
             return await queue._call("task_get", 0.0, task_id=task)
 
     return trio.run(look)
@@ -428,7 +435,7 @@ def test_cancelled_and_given_back_over_http(headrace: Headrace, served: str) -> 
     events(process, "started")
 
     async def cancel() -> None:
-        async with open_url(served, headrace.folder / "token", Wanted("t", ("x",), 60.0)) as queue:
+        async with open_url(served_at(served, headrace), TEST) as queue:
             await queue._call("task_cancel", 0.0, task_id=first)
 
     trio.run(cancel)

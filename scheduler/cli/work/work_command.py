@@ -76,7 +76,8 @@ def _lease(ctx: click.Context, param: click.Parameter, value: str) -> float:
     "--token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Holds the bearer token of the server; with --url.",
+    help="Holds the bearer token of the server; with --url. Default: that of `headrace serve`, if"
+    " the server is on this machine.",
 )
 @as_json_option
 def work_command(

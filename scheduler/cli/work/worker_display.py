@@ -33,6 +33,10 @@ class Display:
         self.ends: Counter[Kind] = Counter()
         self._as_json = as_json
 
+    def warned(self, what: str) -> None:
+        """Something is dangerous."""
+        click.echo(f"warning: {what}", err=True)
+
     def opened(self, opening: Opening) -> None:
         """The queue is open, and signals are heeded."""
         if self._as_json:

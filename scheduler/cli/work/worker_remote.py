@@ -10,7 +10,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,12 +17,12 @@ from mcp import MCPError
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from scheduler.cli.work.worker_address import Address
 from scheduler.cli.work.worker_queue import Wanted, Work, work_of
 from scheduler.domain import errors
 from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreError, StoreUnavailable
 from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
-from scheduler.endpoint.http.tokens import default_path
 
 PROTOCOL = "2026-07-28"  # the stateless one
 CALL_SECONDS = 20.0  # beyond what a call itself waits
@@ -40,20 +39,16 @@ TOLD: dict[str, type[SchedulerError]] = {
 
 
 @asynccontextmanager
-async def open_url(url: str, token_file: Path | None, wanted: Wanted) -> AsyncIterator[RemoteQueue]:
-    """The queue that is served at this address; the first call tells whether it is."""
-    if not url.startswith(("http://", "https://")):
-        raise InvalidRequest(
-            "this is no address of a server",
-            field="--url",
-            received=url[:200],
-            allowed="http://HOST:PORT/mcp, or https",
-            hint="`headrace serve` prints its address when it starts.",
-        )
+async def open_url(address: Address, wanted: Wanted) -> AsyncIterator[RemoteQueue]:
+    """The queue that is served at this address; the first call tells whether it is.
+
+    No proxy of the environment is used: it would read the token.
+    """
     logging.getLogger("mcp").setLevel(logging.CRITICAL)  # what fails is told by us
     timeout = httpx2.Timeout(CALL_SECONDS, read=None)
-    async with httpx2.AsyncClient(timeout=timeout) as http:
-        yield RemoteQueue(url, token_file or default_path(), wanted, http)
+    certificates = httpx2.create_ssl_context()  # those of the environment do count
+    async with httpx2.AsyncClient(timeout=timeout, trust_env=False, verify=certificates) as http:
+        yield RemoteQueue(address, wanted, http)
 
 
 class RemoteQueue:
@@ -62,11 +57,9 @@ class RemoteQueue:
     The token file is read at each call, so that a replaced token counts from then on.
     """
 
-    def __init__(
-        self, url: str, token_file: Path, wanted: Wanted, http: httpx2.AsyncClient
-    ) -> None:
-        self._url = url
-        self._token_file = token_file
+    def __init__(self, address: Address, wanted: Wanted, http: httpx2.AsyncClient) -> None:
+        self._url = address.url
+        self._token_file = address.token_file
         self._wanted = wanted
         self._http = http
 

@@ -17,6 +17,8 @@ from scheduler.cli.work.worker_display import Display, Opening
 from scheduler.cli.work.worker_exec import perform
 from scheduler.cli.work.worker_queue import Queue, Wanted, Work, open_file
 
+EXPOSED = "this connection is not encrypted: whoever is on the way reads the token and the tasks"
+
 
 class Settings(msgspec.Struct, frozen=True):
     """The options of `work`; `url` is None for a database file. Spans are seconds."""
@@ -76,9 +78,13 @@ class _Session:
             async with open_file(settings.database, settings.wanted) as queue:
                 yield queue
         else:
+            from scheduler.cli.work.worker_address import read_address
             from scheduler.cli.work.worker_remote import open_url
 
-            async with open_url(settings.url, settings.token_file, settings.wanted) as remote:
+            address = read_address(settings.url, settings.token_file)
+            if address.exposed:
+                self.display.warned(EXPOSED)
+            async with open_url(address, settings.wanted) as remote:
                 yield remote
 
     def _opening(self) -> Opening:
