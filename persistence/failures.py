@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from errno import EDQUOT, ENOSPC
+from errno import (
+    EACCES,
+    EDQUOT,
+    EISDIR,
+    ELOOP,
+    ENAMETOOLONG,
+    ENOENT,
+    ENOSPC,
+    ENOTDIR,
+    ENXIO,
+    EPERM,
+    EROFS,
+)
 from types import TracebackType
 from typing import NamedTuple
 
@@ -19,6 +31,12 @@ class _Cause(NamedTuple):
 _TRYING = "headrace keeps trying."
 _RIGHTS = "Give this user the right to read and write the file and its folder."
 _DAMAGED = "Stop every process that uses it, run `headrace doctor`, then restore a backup."
+
+# What does not pass by itself.
+_LASTING = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
+_LASTING_ERRNOS = frozenset(
+    {EACCES, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO, EPERM, EROFS}
+)
 
 _UNAVAILABLE = {
     sqlite3.SQLITE_FULL: _Cause("the disk is full", f"Free some space; {_TRYING}"),
@@ -58,20 +76,30 @@ def store_error(error: sqlite3.Error, path: str, outcome: str = "refused") -> St
         return StoreCorrupt(f"{what} ({name}: {error})", field="path", received=path, hint=hint)
     what, hint = _UNAVAILABLE.get(code, _UNKNOWN)
     return StoreUnavailable(
-        f"{what} ({name}: {error})", outcome=outcome, field="path", received=path, hint=hint
+        f"{what} ({name}: {error})",
+        outcome=outcome,
+        retryable=code not in _LASTING,
+        field="path",
+        received=path,
+        hint=hint,
     )
 
 
-def unavailable(what: str, path: str, hint: str) -> StoreUnavailable:
-    """The file cannot be opened, seen before SQLite was asked."""
-    return StoreUnavailable(what, field="path", received=path, hint=hint)
+def unavailable(what: str, path: str, hint: str, *, retryable: bool = False) -> StoreUnavailable:
+    """The file cannot be opened, seen before SQLite was asked; as a rule somebody must mend it."""
+    return StoreUnavailable(what, retryable=retryable, field="path", received=path, hint=hint)
 
 
 def system_error(error: OSError, path: str) -> StoreUnavailable:
     """The same for an error of the operating system."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     hint = "Free some space." if error.errno in (ENOSPC, EDQUOT) else _RIGHTS
-    return unavailable(f"the database cannot be opened ({reason})", path, hint)
+    return unavailable(
+        f"the database cannot be opened ({reason})",
+        path,
+        hint,
+        retryable=error.errno not in _LASTING_ERRNOS,
+    )
 
 
 class Translating:

@@ -35,11 +35,12 @@ class SchedulerError(Exception):
     """Base of all errors; never raised itself.
 
     `field` names the argument at fault, `received` is what it held, `allowed` what it may
-    hold, `hint` says how to mend the call.
+    hold, `hint` says how to mend the call. `retryable`: the same call may succeed later, without
+    anybody's doing.
     """
 
     code: ClassVar[str] = "scheduler_error"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     def __init__(
         self,
@@ -181,18 +182,23 @@ class StoreUnavailable(StoreError):
     """The file cannot be read or written now.
 
     `outcome` is "refused" when nothing was done, "unknown" when the change may or may not
-    reach the disk: repeat it with the same key, or look the task up.
+    reach the disk: repeat it with the same key, or look the task up. What does not pass by itself,
+    such as a folder that is not there, is not `retryable`.
     """
 
     code = "store_unavailable"
     retryable = True
 
-    def __init__(self, message: str, *, outcome: str = "refused", **facts: Any) -> None:
+    def __init__(
+        self, message: str, *, outcome: str = "refused", retryable: bool = True, **facts: Any
+    ) -> None:
         super().__init__(message, **facts)
         self.outcome = outcome
+        self.retryable = retryable
 
     def as_dict(self) -> dict[str, Any]:
-        return super().as_dict() | {"outcome": self.outcome}
+        lasting = {} if self.retryable else {"retryable": False}
+        return super().as_dict() | {"outcome": self.outcome} | lasting
 
 
 class StoreLocked(StoreError):

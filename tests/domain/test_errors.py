@@ -84,3 +84,12 @@ def test_only_what_may_pass_by_itself_is_retryable() -> None:
         "StoreUnavailable",
         "StoreLocked",
     }
+
+
+def test_what_somebody_must_mend_first_is_not_worth_a_retry() -> None:
+    """The class says what is usual, and an error may say otherwise; the wire carries it."""
+    error = errors.StoreUnavailable("no such folder", retryable=False)
+    assert error.as_dict()["retryable"] is False
+    assert errors.from_dict(error.as_dict()).retryable is False
+    assert errors.from_dict(errors.StoreUnavailable("disk full").as_dict()).retryable is True
+    assert errors.StoreUnavailable.retryable is True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 
 import pytest
 
-from persistence.failures import Translating, store_error
+from persistence.failures import Translating, store_error, system_error
 from scheduler.domain.errors import StoreCorrupt, StoreError, StoreUnavailable
 
 
@@ -41,6 +43,32 @@ def test_each_kind_of_failure(name: str, kind: type[StoreError], words: str) -> 
     assert f"{name}: as SQLite puts it" in error.message
     assert error.received == "/tasks.db"
     assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "retryable"),
+    [
+        ("SQLITE_FULL", True),
+        ("SQLITE_BUSY", True),
+        ("SQLITE_CANTOPEN", True),
+        ("SQLITE_READONLY_DIRECTORY", False),
+        ("SQLITE_PERM", False),
+    ],
+)
+def test_rights_do_not_come_by_themselves(name: str, retryable: bool) -> None:
+    """What may pass is worth a retry."""
+    error = store_error(sqlite_error(name), "/tasks.db")
+    assert error.retryable is retryable
+
+
+@pytest.mark.parametrize(
+    ("number", "retryable"),
+    [(errno.ENOSPC, True), (errno.EMFILE, True), (errno.EACCES, False), (errno.EROFS, False)],
+)
+def test_the_same_of_the_system(number: int, retryable: bool) -> None:
+    """By its number."""
+    error = system_error(OSError(number, os.strerror(number)), "/tasks.db")
+    assert error.retryable is retryable
 
 
 def test_the_outcome_of_a_failed_commit_is_unknown() -> None:

@@ -82,14 +82,16 @@ class TestOpening:
 class TestRefusing:
     def test_a_directory(self, tmp_path: Path) -> None:
         """The path has to name a file."""
-        with pytest.raises(StoreUnavailable, match="is a directory"):
+        with pytest.raises(StoreUnavailable, match="is a directory") as caught:
             open_sqlite(str(tmp_path))
+        assert caught.value.retryable is False
 
     def test_a_missing_folder(self, tmp_path: Path) -> None:
         """Folders are not made: the path may be a slip of the pen."""
         with pytest.raises(StoreUnavailable, match="does not exist") as caught:
             open_sqlite(str(tmp_path / "no" / "tasks.db"))
         assert caught.value.hint == f"Make {tmp_path / 'no'}, or choose another place."
+        assert caught.value.retryable is False
 
     def test_a_file_that_is_no_database(self, path: str) -> None:
         """It is left as it is."""
@@ -137,6 +139,7 @@ class TestRefusing:
             )
             os.chmod(folder, 0o700)
         assert "is read-only" in done.stdout, done.stderr
+        assert "retryable: False" in done.stdout
 
 
 OPEN_AS_NOBODY = f"""
@@ -148,7 +151,7 @@ if os.getuid() == 0:  # whom no mode stops
 try:
     open_sqlite(sys.argv[1])
 except StoreUnavailable as error:
-    print(error, error.hint)
+    print(error, error.hint, "retryable:", error.retryable)
 """
 
 

@@ -109,6 +109,7 @@ def test_a_request_without_edges_is_still_one() -> None:
         DependencyCycle("round", path=["a", "b", "a"]),
         Overloaded("full", retry_after=3.0),
         StoreUnavailable("down", outcome="unknown"),
+        StoreUnavailable("nowhere", retryable=False),
         StoreLocked("held", pid=42, received="/tmp/x"),
     ],
     ids=lambda error: error.code,
@@ -126,6 +127,7 @@ def test_an_error_arrives_as_it_was(error: SchedulerError) -> None:
     for arrived in (from_dict(refusal.error), among):
         assert type(arrived) is type(error)
         assert arrived.as_dict() == error.as_dict()
+        assert arrived.retryable == error.retryable
 
 
 def test_shapes_change_only_with_the_protocol() -> None:

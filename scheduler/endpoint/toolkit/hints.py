@@ -115,6 +115,8 @@ def _unavailable(case: Case) -> str:
             "The change may have been made. Call task_list or task_get to look, or "
             f"{case.tool} again with the same key or lease_token: that does nothing twice."
         )
+    if not error.retryable:
+        return f"Nothing was changed. {_own(case)} Then call {case.tool} again."
     return f"Nothing was changed. Call {case.tool} again after retry_after_s. {_own(case)}".strip()
 
 
