@@ -75,7 +75,7 @@ def name(field: str, value: object) -> None:
 def number_in(field: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
     """A number (an int where `whole`) between `low` and `high`, both included."""
     kind = "a whole number" if whole else "a number"
-    allowed = f"{kind} from {low:g} to {high:g}"
+    allowed = f"{kind} from {plain(low)} to {plain(high)}"
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise _wrong(field, value, allowed)
     if not low <= value <= high:  # also refuses NaN
@@ -86,6 +86,15 @@ def number_in(field: str, value: object, low: float, high: float, *, whole: bool
             allowed=allowed,
             hint=f"Choose {allowed}.",
         )
+
+
+def plain(number: float) -> str:
+    """A bound as one would type it.
+
+    >>> plain(0.001), plain(2**53), plain(3.15576e8)
+    ('0.001', '9007199254740992', '315576000')
+    """
+    return f"{number:.0f}" if float(number).is_integer() else f"{number:g}"
 
 
 def _wrong(field: str, value: object, allowed: str) -> InvalidTask:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 import mcp_types as types
 import msgspec
 from mcp.shared.exceptions import MCPError
+
+from scheduler.endpoint.toolkit.words import nearest, shown
 
 PLAN_WORK = """\
 Plan this work as tasks in headrace, so that several agents can do it at the same time:
@@ -150,13 +151,13 @@ def _phrases(name: str, values: dict[str, str]) -> dict[str, str]:
 
 
 def _unknown(what: str, given: str, known: Mapping[str, object]) -> MCPError:
-    near = difflib.get_close_matches(given, known, 1, 0.5)
+    near = nearest(given, known)
     return MCPError(
         types.INVALID_PARAMS,
         f"there is no such {what}",
         {
-            "received": given[:80],
+            "received": shown(given),
             "allowed": ", ".join(known),
-            **({"hint": f"Did you mean {near[0]}?"} if near else {}),
+            **({"hint": f"Did you mean {near}?"} if near else {}),
         },
     )

@@ -19,6 +19,7 @@ from scheduler.domain.task import Task
 from scheduler.endpoint import tools
 from scheduler.endpoint.guide import GUIDE
 from scheduler.endpoint.output import compact
+from scheduler.endpoint.toolkit.words import shown
 from scheduler.handle import Scheduler
 
 STATUS = "queue://status"
@@ -113,7 +114,7 @@ async def read(scheduler: Scheduler, uri: str) -> types.ReadResourceResult:
 
 def unknown(uri: str) -> MCPError:
     """The error for a URI that no resource has."""
-    body = {"code": "unknown_resource", "field": "uri", "received": uri[:200], "allowed": KNOWN}
+    body = {"code": "unknown_resource", "field": "uri", "received": shown(uri), "allowed": KNOWN}
     return MCPError(types.INVALID_PARAMS, "no resource has this URI", compact(body)[1])
 
 

@@ -52,6 +52,17 @@ async def test_what_cannot_be_read(mode: str, uri: str) -> None:
 
 
 @BOTH
+async def test_a_hostile_uri_is_shown_harmless(mode: str) -> None:
+    """Cut and escaped, in reading and in subscribing."""
+    uri = "queue://\x1b[31m\u202e\u200b" + "x" * 500
+    async with serving(mode) as (_, client):
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(uri)
+        assert caught.value.data["received"].startswith("queue://\\x1b[31m\\u202e\\u200bxxx")
+        assert len(caught.value.data["received"]) <= 80
+
+
+@BOTH
 async def test_a_task_that_is_not_there(mode: str) -> None:
     """The error is that of the tool."""
     async with serving(mode) as (_, client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -63,6 +64,12 @@ async def test_json_stays_what_it_is() -> None:
             ("plain", "plain"),
             ("{not json", "{not json"),
             ("5", "5"),
+            ("[NaN]", "[NaN]"),
+            ('{"a": -Infinity}', '{"a": -Infinity}'),
+            ("[1e999]", "[1e999]"),
+            ('["\\ud800"]', '["\\ud800"]'),
+            ("[" * 70 + "]" * 70, "[" * 70 + "]" * 70),
+            ("[" * 64 + "]" * 64, json.loads("[" * 64 + "]" * 64)),
             (5, 5),
             (False, False),
         ]:
@@ -99,6 +106,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("task_claim", {"agent": "a", "agent_types": []}, "agent_types", "leave agent_types out"),
     ("task_claim", {"agent": "a", "wait_seconds": 51}, "wait_seconds", "call task_claim again"),
     ("task_claim", {"agent": "a", "lease_seconds": 0.1}, "lease_seconds", "from 1 to 86400"),
+    ("task_wait", {"since": -1}, "since", "task_queue_status"),
     ("task_execution_plan", {"task_ids": {}}, "task_ids", ""),
     ("task_execution_plan", {"workers": 1.5}, "workers", ""),
     ("task_enqueue", {"description": ""}, "description", "some text"),
@@ -128,6 +136,16 @@ async def test_a_wrong_argument_is_named(
         assert body["code"] in ("invalid_request", "invalid_task", "too_large")
         assert body.get("field", field) == field and hint in body["hint"]
         assert body["allowed"] and ("call " in body["hint"].lower())
+
+
+async def test_bounds_are_written_as_one_types_them() -> None:
+    """Without an exponent, whether the endpoint or the core tells them."""
+    async with calling() as agent:
+        for value in (-1, "many"):
+            body = await agent.refused("task_wait", since=value)
+            assert body["allowed"] == "a whole number from 0 to 9007199254740991"
+            body = await agent.refused("task_enqueue", description="x", timeout=value)
+            assert body["allowed"] == "a number from 0.001 to 315576000"
 
 
 async def test_allowed_words_are_told_once() -> None:

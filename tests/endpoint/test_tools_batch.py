@@ -28,6 +28,7 @@ async def test_refs_name_tasks_of_the_call_in_any_order() -> None:
         )
         ids = made["task_ids"]
         assert list(ids) == ["test", "build", "report"] and made["total_tasks"] == 3
+        assert made["truncated"] is False
         found = await agent("task_get", task_id=ids["test"])
         assert {other["task_id"] for other in found["prerequisites"]} == {ids["build"], there}
         found = await agent("task_get", task_id=ids["report"])
@@ -173,7 +174,28 @@ async def test_a_chain_of_thousands_works() -> None:
         made = await agent(
             "task_enqueue_many", tasks=[*graph, {"ref": 3_000, "description": "last"}]
         )
-        assert len(made["task_ids"]) == 3_001
+        assert made["total_tasks"] == 3_001
         plan = await agent("task_execution_plan")
         assert plan["total_batches"] == 3_001 and plan["truncated"] is True
         assert len(json.dumps(plan)) < 80_000
+
+
+@pytest.mark.parametrize("ref", ["", "\u00fc" * 190])
+async def test_the_answer_for_a_large_graph_is_a_page(ref: str) -> None:
+    """Ids, known refs and batches are cut; the totals are those of all."""
+    graph = [{"ref": f"{ref}{i}", "description": "x", "key": f"k{i}"} for i in range(10_000)]
+    async with calling() as agent:
+        rehearsed = await agent("task_enqueue_many", tasks=graph, dry_run=True)
+        made = await agent("task_enqueue_many", tasks=graph)
+        again = await agent("task_enqueue_many", tasks=graph)
+        for answer in (rehearsed, made, again):
+            assert len(json.dumps(answer, ensure_ascii=False).encode()) < 80_000
+            assert (answer["total_tasks"], answer["truncated"]) == (10_000, True)
+        (batch,) = rehearsed["batches"]
+        assert len(batch) > 100 and rehearsed["total_batches"] == 1
+        assert made["total_existing"] == 0 and made["existing"] == []
+        assert next(iter(made["task_ids"])) == f"{ref}0" and len(made["task_ids"]) > 100
+        assert again["total_existing"] == 10_000 and len(again["existing"]) > 30
+        assert len(again["task_ids"]) > 50
+        found = await agent("task_get", task_id=made["task_ids"][f"{ref}7"])
+        assert found["key"] == "k7"

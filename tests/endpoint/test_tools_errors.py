@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 import trio
 
-from scheduler import Overloaded, SchedulerError, StoreUnavailable
+from scheduler import Overloaded, SchedulerError, StoreUnavailable, connect
 from scheduler.endpoint import tools
 from tests.endpoint.tool_calls import UNKNOWN_ID, Caller, calling, virtual
 
@@ -113,8 +115,10 @@ async def test_a_lost_lease_says_stop() -> None:
             assert claim["lease_token"] not in json.dumps(body)
         again = await agent.claim()
         await agent("task_cancel", task_id=again["task_id"])
-        body = await agent.refused("task_heartbeat", **again)
-        assert body["code"] == "lease_lost" and "cancelled" in body["message"]
+        for name, prefix in (("task_id", ""), ("id", ""), ("task", ""), ("task_id", "task://")):
+            called = {name: prefix + again["task_id"], "token": again["lease_token"]}
+            body = await agent.refused("task_heartbeat", **called)
+            assert body["code"] == "lease_lost" and "cancelled" in body["message"]
 
 
 async def test_what_has_finished_stays_so() -> None:
@@ -217,6 +221,30 @@ async def test_a_failing_store_tells_the_outcome(monkeypatch: pytest.MonkeyPatch
             body = await agent.refused("task_queue_status")
             assert body["code"] == "store_unavailable" and body["outcome"] == outcome
             assert word in body["hint"] and body["retry_after_s"] > 0
+
+
+def nowhere(folder: Path) -> Path:
+    """In a folder that is not there."""
+    return folder / "none" / "tasks.db"
+
+
+def a_directory(folder: Path) -> Path:
+    return folder
+
+
+def a_device(folder: Path) -> Path:
+    return Path("/dev/null")
+
+
+@pytest.mark.parametrize("place", [nowhere, a_directory, a_device])
+async def test_a_wrong_place_is_not_worth_a_retry(
+    place: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """Somebody must mend it first: an agent that tries again does so for ever."""
+    async with connect(place(tmp_path), start_at_once=True) as scheduler:
+        body = await Caller(scheduler).refused("task_queue_status")
+    assert (body["code"], body["retryable"]) == ("store_unavailable", False)
+    assert "retry_after_s" not in body and "retry_after_s" not in body["hint"]
 
 
 async def test_an_unexpected_error_is_logged_and_not_told(

@@ -46,6 +46,19 @@ def slices(items: Sequence[T], most: int = SLICE) -> Iterator[Sequence[T]]:
     return (items[start : start + most] for start in range(0, len(items), most))
 
 
+def leading(values: Sequence[T], room: int) -> Sequence[T]:
+    """As many of the first values as so many bytes hold.
+
+    >>> leading(["a", "b", "c"], 9)
+    ['a', 'b']
+    """
+    for place, value in enumerate(values):
+        room -= size(value) + 1
+        if room < 0:
+            return values[:place]
+    return values
+
+
 class Rows:
     """The rows of one answer: up to `limit`, and as many as a page holds, one at the least.
 

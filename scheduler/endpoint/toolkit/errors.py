@@ -73,7 +73,7 @@ async def refusal(
     facts = error.as_dict()
     facts |= {
         "code": _code(error, tool),
-        "message": printable(await _message(error, arguments, scheduler)),
+        "message": printable(await _message(error, tool, arguments, scheduler)),
         "hint": printable(hint(Case(error, name, near, everything))),
         "retryable": error.retryable,
     }
@@ -125,22 +125,22 @@ ALSO_CALLED = {
 
 
 async def _message(
-    error: SchedulerError, arguments: Mapping[str, Any], scheduler: Scheduler
+    error: SchedulerError, tool: Tool | None, arguments: Mapping[str, Any], scheduler: Scheduler
 ) -> str:
     """Its own, but where that one repeats a path, or the name that a holder chose."""
     match error:
         case DependencyCycle(path=[_, _, *_]):
             return f"{len(error.path)} tasks wait for each other in a circle"
-        case LeaseLost():
-            return await _lost(arguments, scheduler)
+        case LeaseLost() if tool is not None:
+            return await _lost(tool, arguments, scheduler)
         case _:
             return error.message
 
 
-async def _lost(arguments: Mapping[str, Any], scheduler: Scheduler) -> str:
+async def _lost(tool: Tool, arguments: Mapping[str, Any], scheduler: Scheduler) -> str:
     lost = "this lease no longer holds the task"
     try:
-        task = await scheduler.get(arguments.get("task_id") or arguments.get("id") or "")
+        task = await scheduler.get(tool.parse(arguments)["task_id"])
     except SchedulerError:
         return lost
     if task.lease is None:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 
 from scheduler.domain import ids
-from scheduler.domain.encoding import number_in
+from scheduler.domain.encoding import encode_json, number_in, plain
 from scheduler.domain.errors import InvalidRequest
 from scheduler.endpoint.toolkit.words import nearest
 
@@ -124,7 +124,7 @@ class Number(msgspec.Struct, frozen=True):
     @property
     def allowed(self) -> str:
         kind = "a whole number" if self.whole else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g}"
+        return f"{kind} from {plain(self.low)} to {plain(self.high)}"
 
     def schema(self) -> Schema:
         kind = "integer" if self.whole else "number"
@@ -223,7 +223,11 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Json(msgspec.Struct, frozen=True):
-    """Any JSON value, best an object. A text that encodes an object or a list is decoded."""
+    """Any JSON value, best an object. A text that encodes an object or a list is decoded.
+
+    One that encodes what the core does not take, such as deep nesting, stays a text: the caller
+    may have meant no more.
+    """
 
     @property
     def allowed(self) -> str:
@@ -235,7 +239,9 @@ class Json(msgspec.Struct, frozen=True):
     def parse(self, value: Any, field: str) -> Any:
         if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
             decoded = decode_json(value)
-            return value if decoded is None else decoded
+            with suppress(InvalidRequest):
+                encode_json(field, decoded)
+                return value if decoded is None else decoded
         return value
 
 
@@ -283,6 +289,11 @@ def listed(value: Any, field: str) -> Sequence[Any]:
 def decode_json(text: str) -> Any:
     """The value that a JSON text encodes; None if it is none."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
+
+
+def _refuse(constant: str) -> NoReturn:
+    """NaN and Infinity are Python's, not JSON."""
+    raise ValueError(constant)

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from scheduler.domain.errors import SchedulerError
+from scheduler.domain.task import Task
 from scheduler.endpoint.toolkit import arguments, returns
 from scheduler.endpoint.toolkit.arguments import Field
+from scheduler.endpoint.toolkit.bounds import PAGE_BYTES, leading, size
 from scheduler.endpoint.toolkit.fields import (
     Flag,
     Schema,
@@ -75,24 +77,47 @@ async def task_enqueue_many(
     batches = drafts.check(tasks)
     if dry_run:
         await drafts.check_links(scheduler, tasks)
-        return {
-            "dry_run": True,
-            "total_tasks": len(tasks),
-            "task_ids": {},
-            "existing": [],
-            "batches": batches,
-        }
+        return _rehearsed(len(tasks), batches)
     try:
         made = await scheduler.enqueue_many(drafts.specs(tasks))
     except SchedulerError as error:
         drafts.place(error, tasks)
         raise
-    refs = [draft.ref for draft in tasks]
+    return _made([draft.ref for draft in tasks], made)
+
+
+def _rehearsed(total: int, batches: Sequence[Sequence[str]]) -> Shape:
+    room, kept = PAGE_BYTES, []
+    for batch in batches:
+        part = leading(batch, room)
+        if not part:
+            break
+        kept.append(list(part))
+        room -= size(part) + 1
+    return {
+        "dry_run": True,
+        "total_tasks": total,
+        "task_ids": {},
+        "existing": [],
+        "total_existing": 0,
+        "batches": kept,
+        "total_batches": len(batches),
+        "truncated": sum(map(len, kept)) < total,
+    }
+
+
+def _made(refs: Sequence[str], made: Sequence[Task]) -> Shape:
+    existing = [ref for ref, task in zip(refs, made, strict=True) if task.existing]
+    told = list(leading(existing, PAGE_BYTES // 4))
+    pairs = [(ref, task.id) for ref, task in zip(refs, made, strict=True)]
+    task_ids = dict(leading(pairs, PAGE_BYTES - size(told)))
     return {
         "dry_run": False,
         "total_tasks": len(made),
-        "task_ids": {ref: task.id for ref, task in zip(refs, made, strict=True)},
-        "existing": [ref for ref, task in zip(refs, made, strict=True) if task.existing],
+        "task_ids": task_ids,
+        "existing": told,
+        "total_existing": len(existing),
+        "truncated": len(task_ids) < len(made) or len(told) < len(existing),
     }
 
 
@@ -114,11 +139,19 @@ ENQUEUE_MANY = Tool(
         Field("dry_run", Flag(), default=False),
     ),
     outputs={
-        "task_ids": returns.mapping(returns.text(), "ids by ref; empty after a dry_run"),
+        "task_ids": returns.mapping(
+            returns.text(), "ids by ref, the first that a page holds; empty after a dry_run"
+        ),
         "total_tasks": returns.whole(),
         "existing": returns.many(returns.text(), "refs whose key was known: not made anew"),
         "dry_run": returns.flag(),
+        "total_existing": returns.whole(),
         "batches": returns.many(returns.many(returns.text()), "of refs, with dry_run"),
+        "total_batches": returns.whole("with dry_run"),
+        "truncated": returns.flag(
+            "task_ids, existing or batches were cut, nothing else: task_list with the group of "
+            "the tasks, and fields=key, has the other ids"
+        ),
     },
     answer=task_enqueue_many,
     makes_tasks=True,
