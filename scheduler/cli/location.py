@@ -5,7 +5,8 @@
                          work trees share that of the main one
     tasks.db             in the user's data folder
 
-Git's own files are read, git itself is not run. Nothing is made before a command needs it.
+Git's own files are read, git itself is not run. Nothing is made before a command needs it. What a
+repository brings along in the place of its database is not used.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from scheduler.domain.errors import StoreUnavailable
 
+IN_MEMORY = ":memory:"
 FILE = "tasks.db"
 FOLDER = ".headrace"
 IGNORES_ITSELF = "*\n"  # a .gitignore that hides the folder and itself
@@ -32,8 +34,29 @@ def default_database(folder: Path, environment: Mapping[str, str], platform: str
 
 
 def here() -> Path:
-    """The database of this process."""
-    return default_database(Path.cwd(), os.environ, sys.platform)
+    """The database of this process, if nobody names one."""
+    environment = {name: value for name, value in os.environ.items() if name != "HEADRACE_DB"}
+    return default_database(current_folder(), environment, sys.platform)
+
+
+def current_folder() -> Path:
+    """The current folder. Raises StoreUnavailable if it has been deleted."""
+    try:
+        return Path(os.getcwd())
+    except FileNotFoundError:
+        raise StoreUnavailable(
+            "the current folder does not exist any more",
+            retryable=False,
+            field="--db",
+            hint="Go to one that does, or name the database by its whole path with --db.",
+        ) from None
+
+
+def absolute(database: str) -> str:
+    """The whole path of a database that was named; in memory it has none."""
+    if database == IN_MEMORY:
+        return database
+    return os.path.normpath(database if os.path.isabs(database) else current_folder() / database)
 
 
 def data_folder(environment: Mapping[str, str], platform: str) -> Path:
@@ -121,19 +144,64 @@ def _first_line(path: Path) -> str | None:
 
 
 def prepare(database: str) -> None:
-    """Make the folder of a default database, if it is not there. Raises StoreUnavailable."""
+    """Make the folder of a default database ready. Raises StoreUnavailable."""
+    check(database)
     folder = Path(database).parent
-    if database == ":memory:" or folder.is_dir() or Path(database) != here():
+    if not _is_default(database):
         return
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.name == FOLDER:
-            (folder / ".gitignore").write_text(IGNORES_ITSELF, "utf-8")
+            with suppress(FileExistsError), (folder / ".gitignore").open("x") as file:
+                file.write(IGNORES_ITSELF)
     except OSError as error:
         raise StoreUnavailable(
             f"the folder for the database cannot be made: {error.strerror}",
+            retryable=False,
             field="--db",
             received=str(folder),
             allowed="a folder in which files can be made",
             hint="Name a database elsewhere with --db FILE or HEADRACE_DB.",
         ) from None
+
+
+def check(database: str) -> None:
+    """Refuse what a repository may have brought along as its default database.
+
+    Links could lead to any file of the user's. A file that others may read was not made here:
+    headrace makes its own with mode 0600, and git none with that. Raises StoreUnavailable.
+    """
+    path = Path(database)
+    if path.parent.name != FOLDER or not _is_default(database):
+        return
+    with suppress(OSError):  # such as that there is none yet
+        for link in (path.parent, *path.parent.iterdir()):
+            if link.is_symlink():
+                raise _brought_along(
+                    "there is a link where the database would be", link, "Remove the link"
+                )
+        os.chmod(path.parent, 0o700)
+        has_modes = not path.parent.stat().st_mode & 0o077  # not all disks have
+        if has_modes and path.stat().st_mode & 0o077:
+            what = "others may read the database here, which headrace lets nobody do"
+            raise _brought_along(what, path, "If it is yours, run `chmod 600` on it")
+
+
+def _is_default(database: str) -> bool:
+    if not os.path.isabs(database):  # the default is absolute
+        return False
+    try:
+        return Path(database) == here()
+    except StoreUnavailable:  # without a current folder there is none
+        return False
+
+
+def _brought_along(what: str, path: Path, hint: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{what}; it may have come with the repository",
+        retryable=False,
+        field="--db",
+        received=str(path),
+        allowed="a folder and a file of your own, for you alone",
+        hint=f"{hint}; or name a database elsewhere with --db FILE or HEADRACE_DB.",
+    )

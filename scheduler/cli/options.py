@@ -66,9 +66,15 @@ def json_value(ctx: click.Context, param: click.Parameter, value: str | None) ->
         raise click.BadParameter(f"this is not JSON: {error}") from None
 
 
+def _database(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    location.absolute(value)  # tells if there is no current folder to start from
+    return value
+
+
 database_option = click.option(
     "--db",
     "database",
+    callback=_database,
     metavar="FILE",
     envvar="HEADRACE_DB",
     default=lambda: str(location.here()),
@@ -77,6 +83,13 @@ database_option = click.option(
 )
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; an error as well, on stdout."
+)
+tools_option = click.option(
+    "--tools",
+    type=click.Choice(["core", "all"]),
+    default="core",
+    show_default=True,
+    help="The twelve tools of planning and working, or also those that mend and rearrange.",
 )
 
 # The fields of a task that can be given when it is made and changed later.

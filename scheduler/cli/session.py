@@ -15,12 +15,11 @@ import trio
 from persistence.ownership import owner_of
 from scheduler import connect
 from scheduler.cli import location
+from scheduler.cli.opening import FOR_PEOPLE
 from scheduler.domain.errors import StoreUnavailable
 from scheduler.handle import Scheduler
 
 Answer = TypeVar("Answer")
-
-CLOSING_TIME = 3.0  # seconds, after those that the call itself has waited for a failing disk
 
 
 def ask(
@@ -33,10 +32,11 @@ def ask(
     if create:
         location.prepare(database)
     else:
+        location.check(database)
         must_exist(database)
 
     async def conversation() -> Answer:
-        async with connect(database, closing_time=CLOSING_TIME) as scheduler:
+        async with connect(database, closing_time=FOR_PEOPLE) as scheduler:
             try:
                 return await question(scheduler)
             except StoreUnavailable as error:

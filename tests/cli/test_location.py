@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from stat import S_IMODE
 
@@ -178,3 +179,121 @@ def test_only_the_default_is_prepared(tmp_path: Path) -> None:
     location.prepare(str(tmp_path / "no" / "tasks.db"))
     location.prepare(":memory:")
     assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------- what a repository may bring along
+
+
+@pytest.fixture
+def default(main: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The default database of a repository with a folder for it that came along."""
+    monkeypatch.setattr(location, "here", lambda: main / ".headrace" / "tasks.db")
+    (main / ".headrace").mkdir()
+    (main / ".headrace").chmod(0o755)
+    return main / ".headrace" / "tasks.db"
+
+
+def test_a_database_that_came_along(default: Path, here: Command) -> None:
+    """It has a mode that headrace gives to none, and is not used until its user says so."""
+    here("enqueue", "a", HEADRACE_DB=str(default.with_name("other.db")))
+    default.with_name("other.db").rename(default)
+    default.chmod(0o644)
+    worker = ("work", "--agent-type", "x", "--exec", "true", "--until-idle")
+    for words in (("status",), ("list",), ("enqueue", "b"), worker):
+        error = here(*words, "--json", code=5, HEADRACE_DB="").json["error"]
+        assert "may have come with the repository" in error["message"]
+        assert "chmod 600" in error["hint"]
+    default.chmod(0o600)
+    assert here("status", "--json", HEADRACE_DB="").json["total_tasks"] == 1
+
+
+@pytest.mark.parametrize("name", [".headrace", "tasks.db", "tasks.db-wal", "tasks.db.lock"])
+def test_links_that_came_along(default: Path, here: Command, name: str) -> None:
+    """Lead nowhere: neither the folder nor a file in it."""
+    place = default.parent if name == ".headrace" else default.with_name(name)
+    target = default.parent.parent / "target"
+    if name == ".headrace":
+        place.rmdir()
+        target.mkdir()
+    else:
+        target.write_text("precious")
+    place.symlink_to(target)
+    for command in ("enqueue", "status"):
+        words = (command, "a") if command == "enqueue" else (command,)
+        said = here(*words, "--json", code=5, HEADRACE_DB="")
+    assert "link" in said.json["error"]["message"]
+    assert not target.is_dir() or not list(target.iterdir())
+    assert target.is_dir() or target.read_text() == "precious"
+
+
+def test_a_folder_that_came_along(default: Path, here: Command) -> None:
+    """Becomes the user's own, and git does not see what is in it."""
+    here("enqueue", "a", HEADRACE_DB="")
+    assert S_IMODE(default.parent.stat().st_mode) == 0o700
+    assert (default.parent / ".gitignore").read_text() == "*\n"
+
+
+def test_a_disk_without_modes(
+    default: Path, here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all files look alike, this says nothing."""
+    here("enqueue", "a", HEADRACE_DB="")
+    default.chmod(0o666)
+    default.parent.chmod(0o777)
+    monkeypatch.setattr(os, "chmod", lambda *_, **__: None)
+    assert here("status", "--json", HEADRACE_DB="").json["total_tasks"] == 1
+
+
+def test_a_database_that_somebody_named(default: Path, here: Command) -> None:
+    """Is theirs to judge."""
+    named = default.parent.parent / "named.db"
+    here("enqueue", "a", HEADRACE_DB=str(named))
+    named.chmod(0o644)
+    (link := named.with_name("link.db")).symlink_to(named)
+    assert here("status", "--json", HEADRACE_DB=str(link)).json["total_tasks"] == 1
+
+
+# ------------------------------------------------------------- the current folder
+
+
+def from_a_folder_that_is_gone(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    (gone := folder / "gone").mkdir()
+    line = f"rmdir {gone}; exec {sys.executable} -m scheduler.cli {' '.join(words)}"
+    return subprocess.run(
+        ["sh", "-c", line],
+        cwd=gone,
+        env={n: v for n, v in os.environ.items() if n != "HEADRACE_DB"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("enqueue", "a", "--db", "relative.db"),
+        ("mcp",),
+        ("mcp", "--db", "relative.db"),
+        ("mcp", "--print-config"),
+        ("work", "--agent-type", "x", "--exec", "true", "--db", "relative.db"),
+    ],
+)
+def test_a_current_folder_that_is_gone(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Is told, with a way out."""
+    done = from_a_folder_that_is_gone(tmp_path, *words)
+    assert "Traceback" not in done.stderr
+    assert "current folder" in done.stderr
+    assert "--db" in done.stderr
+    assert done.returncode == 5
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", [("enqueue", "a"), ("mcp",), ("mcp", "--print-config")])
+def test_a_whole_name_needs_no_current_folder(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """That is the way out."""
+    done = from_a_folder_that_is_gone(tmp_path, *words, "--db", str(tmp_path / "tasks.db"))
+    assert (done.returncode, done.stderr) == (0, "")

@@ -13,6 +13,7 @@ import pytest
 
 from scheduler.cli.serve import client_configs
 from tests.cli.conftest import Command
+from tests.endpoint.raw_stdio import RawSession
 
 
 def sections(text: str) -> dict[str, str]:
@@ -74,3 +75,29 @@ def test_the_executable(argument: str, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.argv", [""])
     if argument != "headrace":
         assert client_configs.executable() == [str(tmp_path / "python"), "-m", "scheduler.cli"]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("trouble", ["a file in its place", "a database that came along"])
+def test_a_default_database_that_cannot_be_used(tmp_path: Path, trouble: str) -> None:
+    """Each call says why, and that it will not pass; the database is left alone."""
+    (tmp_path / ".git" / "objects").mkdir(parents=True)
+    (tmp_path / ".git" / "HEAD").touch()
+    folder = tmp_path / ".headrace"
+    if trouble == "a file in its place":
+        folder.touch()
+        expected = "the folder for the database cannot be made: File exists"
+    else:
+        folder.mkdir()
+        (folder / "tasks.db").touch(0o644)
+        expected = "others may read the database here"
+    session = RawSession(folder / "tasks.db", cwd=tmp_path)
+    try:
+        answers = [session.call("task_queue_status"), session.call("task_list")]
+    finally:
+        session.end()
+    for error in answers:
+        assert error["message"].startswith(expected)
+        assert not error["retryable"]
+        assert "Then start this session anew." in error["hint"]
+    assert folder.is_file() or (folder / "tasks.db").stat().st_size == 0

@@ -11,9 +11,9 @@ import msgspec
 import trio
 
 from persistence.store import Durability
-from scheduler import connect, open_scheduler
 from scheduler.cli import exit_codes, location
 from scheduler.cli.holders import take_back
+from scheduler.cli.opening import FOR_WORK, opened
 from scheduler.cli.run.displays import Display, JsonDisplay, PlainDisplay
 from scheduler.cli.run.jobs import job_of
 from scheduler.cli.run.progress import Tally
@@ -25,7 +25,6 @@ from scheduler.cli.workflow.workflow_enqueue import enqueue_workflow
 from scheduler.domain.task import Status, Task
 from scheduler.handle import Scheduler
 
-CLOSING_TIME = 5.0  # seconds that a failing disk can hold up the end
 TICK = 0.2  # seconds between two pictures on a terminal
 
 
@@ -74,9 +73,8 @@ class _Session:
     async def run(self) -> Summary:
         started = time.perf_counter()
         settings = self._settings
-        use = open_scheduler if settings.database == ":memory:" else connect
-        async with use(
-            settings.database, durability=settings.durability, closing_time=CLOSING_TIME
+        async with opened(
+            settings.database, durability=settings.durability, closing_time=FOR_WORK
         ) as scheduler:
             await take_back(scheduler)
             tasks = await enqueue_workflow(scheduler, self._workflow, settings.speed)

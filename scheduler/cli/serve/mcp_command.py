@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scheduler.cli.importing import nothing_collected
-from scheduler.cli.options import database_option
+from scheduler.cli.options import database_option, tools_option
 
 if TYPE_CHECKING:
     from scheduler.endpoint.tools import Profile
@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("mcp")
 @database_option
-@click.option(
-    "--tools",
-    type=click.Choice(["core", "all"]),
-    default="core",
-    show_default=True,
-    help="The twelve tools of planning and working, or also those that mend and rearrange.",
-)
+@tools_option
 @click.option(
     "--print-config", is_flag=True, help="Print how to add this server to the common clients."
 )

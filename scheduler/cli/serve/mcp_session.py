@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import TypeVar
 
 import trio
 
-from scheduler import Scheduler, connect, open_scheduler
+from actors.system import Asking
 from scheduler.cli import exit_codes, location
+from scheduler.cli.opening import FOR_CLIENTS, opened
 from scheduler.cli.signals import heeded
-from scheduler.domain.errors import SchedulerError
+from scheduler.domain.errors import SchedulerError, from_dict
 from scheduler.endpoint.server import Endpoint
 from scheduler.endpoint.stdio.serving import serve_stdio
 from scheduler.endpoint.stdio.standard_streams import must_be_open
 from scheduler.endpoint.tools import Profile
+from scheduler.handle import Scheduler
 
-CLOSING_TIME = 1.0  # seconds that a failing disk can hold up the end: clients soon use force
+T = TypeVar("T")
 
 
 def serve(database: str, profile: Profile) -> int:
     """Serve one client until it leaves or a signal comes; returns the exit code."""
     must_be_open()
     log_to_stderr()
-    with suppress(SchedulerError):  # else each call will say what is wrong, where agents see it
-        location.prepare(database)
     number = trio.run(_session, database, profile)
     return 128 + number if number else exit_codes.OK
 
@@ -49,11 +50,25 @@ async def _session(database: str, profile: Profile) -> int:
     return 0
 
 
+class _NoWay:
+    """A Door to nowhere. Each call tells why: agents see answers, not how a session starts."""
+
+    sequence = None
+
+    def __init__(self, trouble: SchedulerError) -> None:
+        self._facts = trouble.as_dict()
+        self._facts["hint"] = f"{self._facts['hint']} Then start this session anew."
+
+    async def ask(self, command: Asking[T]) -> T:
+        raise from_dict(self._facts)
+
+
 def _opened(database: str) -> AbstractAsyncContextManager[Scheduler]:
-    """The scheduler on a file, shared with other processes; one in memory is this one's alone."""
-    if database == ":memory:":
-        return open_scheduler(database)
-    return connect(database, start_at_once=True, closing_time=CLOSING_TIME)
+    try:
+        location.prepare(database)
+    except SchedulerError as trouble:
+        return nullcontext(Scheduler(_NoWay(trouble)))
+    return opened(database, closing_time=FOR_CLIENTS, start_at_once=True)
 
 
 async def _until_served(endpoint: Endpoint, nursery: trio.Nursery) -> None:

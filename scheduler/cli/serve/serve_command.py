@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scheduler.cli.options import database_option
+from scheduler.cli.options import database_option, tools_option
 
 if TYPE_CHECKING:
     from scheduler.endpoint.tools import Profile
@@ -29,13 +29,7 @@ if TYPE_CHECKING:
     help="Holds the bearer token; made if it is not there. Default: headrace/token among your"
     " settings.",
 )
-@click.option(
-    "--tools",
-    type=click.Choice(["core", "all"]),
-    default="core",
-    show_default=True,
-    help="The twelve tools of planning and working, or also those that mend and rearrange.",
-)
+@tools_option
 @click.option(
     "--allow-host",
     "hosts",

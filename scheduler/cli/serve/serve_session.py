@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
 import msgspec
 import trio
 
-from scheduler import Scheduler, connect, open_scheduler
 from scheduler.cli import location
+from scheduler.cli.opening import FOR_CLIENTS, opened
 from scheduler.cli.serve.mcp_session import log_to_stderr
 from scheduler.cli.signals import heeded
 from scheduler.endpoint.http.addresses import listen, read_place
@@ -20,8 +20,6 @@ from scheduler.endpoint.http.serving import serve_http
 from scheduler.endpoint.http.tokens import TokenFile
 from scheduler.endpoint.server import Endpoint
 from scheduler.endpoint.tools import Profile
-
-CLOSING_TIME = 1.0  # seconds that a failing disk can hold up the end
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -52,7 +50,7 @@ async def _session(settings: Settings) -> None:
     rules = Rules(tokens, place.hosts(settings.hosts), settings.origins)
     location.prepare(settings.database)
     async with (
-        _opened(settings.database) as scheduler,
+        opened(settings.database, closing_time=FOR_CLIENTS) as scheduler,
         _stopped_by_signal() as stop,
         trio.open_nursery() as nursery,
     ):
@@ -61,13 +59,6 @@ async def _session(settings: Settings) -> None:
         _announce(place.url(), settings, made)
         await serve_http(endpoint.server, listeners, rules, stop)
         nursery.cancel_scope.cancel()
-
-
-def _opened(database: str) -> AbstractAsyncContextManager[Scheduler]:
-    """The scheduler on a file, shared with other processes; one in memory is this one's alone."""
-    if database == ":memory:":
-        return open_scheduler(database)
-    return connect(database, closing_time=CLOSING_TIME)
 
 
 @asynccontextmanager

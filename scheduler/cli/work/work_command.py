@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from scheduler.cli import location
 from scheduler.cli.options import as_json_option, database_option, seconds
 
 SHORTEST_LEASE, LONGEST_LEASE = 1.0, 86_400.0
@@ -117,8 +117,7 @@ def work_command(
     if url is None and token_file is not None:
         raise click.UsageError("--token-file needs --url")
     wanted = Wanted(holder or holder_name("work", 0), tuple(dict.fromkeys(agent_types)), lease)
-    if database != ":memory:":
-        database = os.path.abspath(database)
+    database = location.absolute(database)
     context.exit(
         run_worker(Settings(wanted, url=url, token_file=token_file, database=database, **rest))
     )

@@ -14,12 +14,11 @@ import msgspec
 from scheduler import shapes
 from scheduler.cli import location
 from scheduler.cli.holders import take_back
+from scheduler.cli.opening import FOR_WORK
 from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
 from scheduler.handle import Scheduler
 from scheduler.sharing.connecting import connect
-
-CLOSING_TIME = 5.0  # seconds that a failing disk can hold up the end
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -78,7 +77,7 @@ class Wanted(msgspec.Struct, frozen=True):
 async def open_file(database: str, wanted: Wanted) -> AsyncIterator[FileQueue]:
     """The queue in a database file, made if it is not there, shared with other processes."""
     location.prepare(database)
-    async with connect(database, closing_time=CLOSING_TIME) as scheduler:
+    async with connect(database, closing_time=FOR_WORK) as scheduler:
         await take_back(scheduler)
         yield FileQueue(scheduler, wanted)
 
