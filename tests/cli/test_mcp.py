@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,63 @@ def test_the_default_database(here: Command, tmp_path: Path) -> None:
     assert f"Here: {tmp_path}/headrace/tasks.db" in printed
     assert "--db" not in under(sections(printed), "Cursor")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_database_in_memory(here: Command) -> None:
+    """Is no file in the current folder."""
+    servers = json.loads(
+        under(sections(here("mcp", "--print-config", "--db", ":memory:").out), "Cursor")
+    )
+    assert servers["mcpServers"]["headrace"]["args"][-2:] == ["--db", ":memory:"]
+
+
+@pytest.mark.parametrize("name", ["\N{GRINNING FACE}.db", "naïve 'quoted\".db", "日本語\u3000.db"])
+def test_paths_in_all_languages(here: Command, tmp_path: Path, name: str) -> None:
+    """Come out of every format as they went in."""
+    found = sections(here("mcp", "--print-config", "--db", name).out)
+    expected = str(tmp_path / name)
+    toml = tomllib.loads(under(found, "config.toml"))
+    assert toml["mcp_servers"]["headrace"]["args"][-1] == expected
+    assert shlex.split(under(found, "# Claude Code"))[-1] == expected
+    assert json.loads(under(found, "Cursor"))["mcpServers"]["headrace"]["args"][-1] == expected
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m.db", "\u202e.db", "\x7f.db", "\udcff.db", "a\nb.db"])
+def test_paths_that_no_configuration_can_hold(here: Command, name: str) -> None:
+    """Are refused, and shown in a way that harms no terminal."""
+    said = here("mcp", "--print-config", "--db", name, code=2)
+    assert said.out == ""
+    assert name not in said.err
+    said = here("serve", "--print-config", "--token-file", name, code=2)
+    assert said.out == ""
+
+
+def test_every_client_of_a_server(here: Command, tmp_path: Path) -> None:
+    """Is told the address, and where it finds the token."""
+    said = here("serve", "--print-config", "--http", "127.0.0.1:1234", "--token-file", "my token")
+    found = sections(said.out)
+    url = "http://127.0.0.1:1234/mcp"
+    cursor = json.loads(under(found, "Cursor"))["mcpServers"]["headrace"]
+    assert cursor["url"] == url
+    assert cursor["headers"] == {"Authorization": "Bearer ${env:HEADRACE_TOKEN}"}
+    assert json.loads(under(found, "Gemini"))["mcpServers"]["headrace"]["httpUrl"] == url
+    assert json.loads(under(found, ".vscode/mcp.json"))["servers"]["headrace"]["url"] == url
+    codex = tomllib.loads(under(found, "config.toml"))["mcp_servers"]["headrace"]
+    assert codex == {"url": url, "bearer_token_env_var": "HEADRACE_TOKEN"}
+    assert str(tmp_path / "my token") in said.out
+
+
+def test_no_command_shows_the_token(here: Command, tmp_path: Path) -> None:
+    """The words of a command can be seen by every user of the machine."""
+    (tmp_path / "token").write_text("secret\n")
+    found = sections(here("serve", "--print-config", "--token-file", "token").out)
+    export, add = under(found, "The token is in"), under(found, "# Claude Code")
+    stub = 'claude() { printf "%s\\n" "$@"; }'
+    script = f"{stub}\n{export}\n{add}\necho $HEADRACE_TOKEN"
+    words = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=True, timeout=10
+    ).stdout.splitlines()
+    assert words[-3:] == ["--header", "Authorization: Bearer ${HEADRACE_TOKEN}", "secret"]
 
 
 @pytest.mark.parametrize("argument", ["headrace", "__main__.py"])

@@ -78,11 +78,11 @@ def serve_command(
     place = read_place(http, allow_remote=allow_remote, extra_hosts=hosts)
     token_file = (token_file or default_path()).absolute()
     if print_config:
-        from scheduler.cli.serve.http_clients import configurations
+        from scheduler.cli.serve.client_configs import for_http
 
         if not place.port:
             raise click.BadParameter("port 0 is chosen at the start; name one", param_hint="--http")
-        click.echo(configurations(place.url(), token_file))
+        click.echo(for_http(place.url(), token_file))
         return
     from scheduler.cli.serve.serve_session import Settings, serve
 
