@@ -18,10 +18,13 @@ from scheduler.endpoint.output import without_surrogates
 
 Message = types.JSONRPCMessage
 
+_ID = rb'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}")\s*'
 _HEAD = re.compile(  # an id that comes before everything of any length
-    rb'\s*\{\s*(?:"(?:jsonrpc|method)"\s*:\s*"[^"\\]*"\s*,\s*)*'
-    rb'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}")\s*[,}]'
+    rb'\s*\{\s*(?:"(?:jsonrpc|method)"\s*:\s*"[^"\\]*"\s*,\s*)*' + _ID + rb"[,}]"
 )
+_TAIL = re.compile(rb",\s*" + _ID + rb"\}\s*\Z")  # one that comes last of all
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # in linear time
+TAIL = 256  # bytes from the end in which such an id stands
 
 
 class Faulty(Exception):
@@ -80,7 +83,7 @@ def _second_opinion(line: bytes) -> Any:
         return json.loads(line.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise Faulty(
-            types.PARSE_ERROR, "this line is not JSON, or is nested too deep", id_in(line)
+            types.PARSE_ERROR, "this line is not JSON, or is nested too deep", _id_in_broken(line)
         ) from None
 
 
@@ -88,9 +91,9 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def id_in(head: bytes) -> types.RequestId | None:
-    """The id of a request of which only the beginning can be read."""
-    found = _HEAD.match(head)
+def id_in(head: bytes, tail: bytes) -> types.RequestId | None:
+    """The id of a request of which only the beginning and the end are known."""
+    found = _HEAD.match(head) or _TAIL.search(tail)
     if found is None:
         return None
     try:
@@ -98,6 +101,17 @@ def id_in(head: bytes) -> types.RequestId | None:
     except ValueError:
         return None
     return request_id
+
+
+def _id_in_broken(line: bytes) -> types.RequestId | None:
+    """The same of one that is whole, but no JSON: its end may be that of an object inside."""
+    tail = line[-TAIL:]
+    return id_in(line, tail if _TAIL.search(tail) and _is_balanced(line) else b"")
+
+
+def _is_balanced(line: bytes) -> bool:
+    bare = _STRING.sub(b"", line)
+    return bare.count(b"{") == bare.count(b"}") and bare.count(b"[") == bare.count(b"]")
 
 
 def encode(message: Message) -> bytes:

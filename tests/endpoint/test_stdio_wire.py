@@ -11,7 +11,7 @@ import pytest
 
 from scheduler.endpoint import jsonrpc
 from scheduler.endpoint.stdio.lines import Lines, TooLong
-from tests.endpoint.raw_stdio import RawSession
+from tests.endpoint.raw_stdio import META, RawSession
 
 PARSE, INVALID = types.PARSE_ERROR, types.INVALID_REQUEST
 
@@ -30,6 +30,12 @@ FAULTS: list[tuple[bytes, int, Any]] = [
     (b'{"jsonrpc":"2.0","id":7,"method":"ping",', PARSE, 7),
     (b'{"jsonrpc":"2.0","method":"ping","id":"a","params":{"x":"\xff"}}', PARSE, "a"),
     (b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{"n":NaN}}', PARSE, 7),
+    (b'{"method":"ping","params":{"n":NaN},"jsonrpc":"2.0","id":7}', PARSE, 7),
+    (b'{"method":"ping","params":{"x":"}\xff\\\\\\"{"}, "id" : "a" } \r', PARSE, "a"),
+    (b'{"method":"ping","jsonrpc":"2.0","params":{"n":NaN,"id":7}}', PARSE, None),
+    (b'{"method":"ping","jsonrpc":"2.0","params":{"n":NaN,"id":7}', PARSE, None),
+    (b'{"method":"ping","params":{"n":NaN,"s":"x,\\"id\\":7}"}}', PARSE, None),
+    (b'[{"method":"ping","params":{"n":NaN},"jsonrpc":"2.0","id":7}]', PARSE, None),
     (b"[" * 100_000, PARSE, None),
     (b"[]", INVALID, None),
     (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', INVALID, None),
@@ -85,10 +91,21 @@ def test_what_cannot_be_encoded() -> None:
     assert json.loads(line)["result"] == {"a": "x?\ny"}
 
 
+@pytest.mark.parametrize("chunk", [100, 2_000, 1_000_000])
+def test_the_ends_of_a_line_that_is_too_long(chunk: int) -> None:
+    """Are kept, however the bytes arrive, for its id may stand at either."""
+    lines = Lines(longest=5_000)
+    text = b"a" * 1_024 + b"x" * 50_000 + b"z" * 256 + b"\n"
+    (line,) = (
+        one for at in range(0, len(text), chunk) for one in lines.feed(text[at : at + chunk])
+    )
+    assert line == TooLong(b"a" * 1_024, b"z" * 256)
+
+
 def test_lines_in_pieces() -> None:
     """However the bytes arrive, the lines are the same; one over the limit is not kept."""
     text = b"first\n\nsecond\r\n" + b"x" * 50 + b"\nlast"
-    expected = [b"first", b"", b"second\r", TooLong(b"x" * 50), b"last"]
+    expected = [b"first", b"", b"second\r", TooLong(b"x" * 50, b"x" * 50), b"last"]
     for size in (1, 2, 7, 1000):
         lines = Lines(longest=20)
         found: list[bytes | TooLong | None] = [
@@ -124,6 +141,20 @@ def test_huge_messages(session: RawSession, size: int) -> None:
     assert "error" in answer or answer["result"]["isError"]
     assert len(json.dumps(answer)) < 10_000
     assert session.call("task_queue_status")["total_tasks"] == 0
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("size", [5_000_000, 20_000_000])
+@pytest.mark.parametrize("request_id", [7, "x" * 200])
+def test_huge_messages_whose_id_comes_last(
+    session: RawSession, size: int, request_id: int | str
+) -> None:
+    """As a serializer that sorts its keys, or keeps them in another order, writes them."""
+    arguments = {"description": "x" * size}
+    params = {"name": "task_enqueue", "arguments": arguments, "_meta": META}
+    message = {"method": "tools/call", "params": params, "jsonrpc": "2.0", "id": request_id}
+    session.send(json.dumps(message).encode() + b"\n")
+    assert session.receive()["id"] == request_id
 
 
 @pytest.mark.process
