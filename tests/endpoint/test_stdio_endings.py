@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -149,6 +151,66 @@ def test_a_client_that_stopped_reading_leaves(start: Start) -> None:
     for _ in range(40):
         session.request("tools/list")
     session.close_stdin()
+    assert session.ends_within(GONE) == 0
+
+
+def test_a_client_that_stopped_reading_leaves_many_requests_behind(start: Start) -> None:
+    """Nor does what was not read from it: its end is seen behind them."""
+    session = start()
+    made = session.call("task_enqueue", description="x" * 60_000)
+    stdin = session.process.stdin
+    assert stdin is not None
+    os.set_blocking(stdin.fileno(), False)
+    for _ in range(1_000):
+        try:
+            session.request(
+                "tools/call", {"name": "task_get", "arguments": {"task_id": made["task_id"]}}
+            )
+        except BlockingIOError:
+            break
+    else:
+        pytest.fail("everything was read")
+    with suppress(BlockingIOError):
+        session.close_stdin()
+    assert session.ends_within(GONE) == 0
+
+
+def test_a_slow_reader_that_left_is_still_answered(start: Start) -> None:
+    """While it reads on, it gets what was asked for before."""
+    session = start()
+    made = session.call("task_enqueue", description="x" * 60_000)
+    arguments = {"task_id": made["task_id"]}
+    numbers = [
+        session.request("tools/call", {"name": "task_get", "arguments": arguments})
+        for _ in range(60)
+    ]
+    session.close_stdin()
+    assert sorted(session.receive()["id"] for _ in numbers) == numbers
+    assert session.ends_within(GONE) == 0
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "answered"),
+    [
+        ("task_claim", {"agent": "a"}, True),
+        ("task_claim", {"agent": "a", "wait_seconds": 0}, True),
+        ("task_claim", {"agent": "a", "wait_seconds": 50}, False),
+        ("task_wait", {}, False),
+        ("task_wait", {"wait_seconds": 0}, True),
+        ("task_queue_status", {"wait_seconds": 50}, True),
+    ],
+)
+def test_what_waits_ends_with_stdin(
+    start: Start, tool: str, arguments: dict[str, Any], answered: bool
+) -> None:
+    """At once, and so that nothing is held by nobody; all else is answered."""
+    session = start()
+    session.call("task_queue_status")
+    number = session.request("tools/call", {"name": tool, "arguments": arguments})
+    session.close_stdin()
+    answer = session.receive()
+    assert answer["id"] == number
+    assert ("result" in answer) is answered
     assert session.ends_within(GONE) == 0
 
 

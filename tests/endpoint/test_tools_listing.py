@@ -153,6 +153,18 @@ def test_what_is_easily_taken_wrong_is_said() -> None:
         assert "same key and arguments" in schema and "key_conflict" in schema
 
 
+def test_which_calls_wait_is_declared_once() -> None:
+    """By the tools that have wait_seconds; 0 waits for nothing, and what is absent is a default."""
+    assert set(tools.WAITING) == {
+        name for name, tool in tools.EVERY.items() if "wait_seconds" in tool.by_name
+    }
+    claim, wait = tools.EVERY["task_claim"], tools.EVERY["task_wait"]
+    assert [claim.asks_to_wait(given) for given in ({}, {"wait_seconds": 5})] == [False, True]
+    assert [wait.asks_to_wait(given) for given in ({}, {"wait_seconds": None})] == [True, True]
+    assert not wait.asks_to_wait({"wait_seconds": 0})
+    assert not tools.EVERY["task_get"].asks_to_wait({"wait_seconds": 5})
+
+
 def test_the_page_is_made_from_the_declarations() -> None:
     """Make it anew with: python -m scheduler.endpoint.docs > docs/mcp.md"""
     assert (ROOT / "docs" / "mcp.md").read_text() == page()

@@ -11,11 +11,11 @@ from mcp_types import JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from scheduler.endpoint.http.refusals import Refusal, respond, values
+from scheduler.endpoint.tools import WAITING
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-WAITING = frozenset({"task_claim", "task_wait"})  # the tools whose answers only the caller can use
 SESSION = b"mcp-session-id"
 VERSION = b"mcp-protocol-version"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import select
 from collections import deque
 from contextlib import suppress
 from types import TracebackType
+from typing import NoReturn
 
 import anyio
 import mcp_types as types
@@ -14,8 +16,10 @@ from mcp.shared.message import SessionMessage
 from scheduler.endpoint import jsonrpc
 from scheduler.endpoint.stdio.lines import LONGEST_LINE, Lines, TooLong
 from scheduler.endpoint.stdio.stdout import CALLS, Output
+from scheduler.endpoint.tools import WAITING
 
 CHUNK = 64 * 1024
+HUNG_UP = getattr(select, "POLLRDHUP", 0)  # a socket's, on Linux
 TOO_MANY = -32000  # of the range that JSON-RPC leaves to servers
 
 
@@ -47,15 +51,15 @@ class Input:
 
     async def __anext__(self) -> SessionMessage | Exception:
         while not self._messages:
-            await self._output.room()
+            if not await self._output.room(self._has_ended):
+                await self._leave()
             chunk = await self._read()
             for line in self._lines.feed(chunk):
                 self._take(line)
             if not chunk:
                 rest = self._lines.last()
                 if rest is None:
-                    await self._output.leave()
-                    raise StopAsyncIteration
+                    await self._leave()
                 self._take(rest)
         return self._messages.popleft()
 
@@ -65,6 +69,16 @@ class Input:
             return await self.__anext__()
         except StopAsyncIteration:
             raise anyio.EndOfStream from None
+
+    async def _leave(self) -> NoReturn:
+        await self._output.leave()
+        raise StopAsyncIteration
+
+    def _has_ended(self) -> bool:
+        """Whether the client has closed its end, be there something left to read or not."""
+        poll = select.poll()
+        poll.register(self._stream.fileno(), HUNG_UP)
+        return any(event & (HUNG_UP | select.POLLHUP) for _, event in poll.poll(0))
 
     async def _read(self) -> bytes | bytearray:
         try:
@@ -97,15 +111,17 @@ def _message(line: bytes | TooLong) -> types.JSONRPCMessage | None:
     """What is in a line; None for nothing that matters. Raises Faulty."""
     if isinstance(line, TooLong):
         text = f"a message is longer than {LONGEST_LINE:,} bytes"
-        raise jsonrpc.Faulty(types.INVALID_REQUEST, text, jsonrpc.id_in(line.head))
+        raise jsonrpc.Faulty(types.INVALID_REQUEST, text, jsonrpc.id_in(line.head, line.tail))
     return jsonrpc.parse(line) if line.strip() else None
 
 
 def _waits(request: types.JSONRPCRequest) -> bool:
     """Whether a request asks to wait: it is cancelled at once when its client leaves."""
     match request.params:
-        case {"arguments": {"wait_seconds": _}}:
-            return True
+        case {"name": str(name), "arguments": dict(arguments)} if name in WAITING:
+            return WAITING[name].asks_to_wait(arguments)
+        case {"name": str(name)} if name in WAITING:
+            return WAITING[name].asks_to_wait({})
         case _:
             return request.method == "subscriptions/listen"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Callable
 from types import TracebackType
 
 import anyio
@@ -17,6 +18,7 @@ PART = 64 * 1024  # bytes written at a time
 UNSENT = 1024 * 1024  # bytes; with more of them nothing is read
 CALLS = 1_000  # that are being answered; with more of them nothing is read
 LAST_ANSWERS = 0.25  # seconds after the end of stdin, for calls that do not wait for anything
+STALLED = 0.5  # seconds in which a client that reads takes something
 
 
 class Output:
@@ -115,10 +117,17 @@ class Output:
                 del self._unsent[: len(part)]
                 self._move()
 
-    async def room(self) -> None:
-        """Wait until another message may be read."""
+    async def room(self, left: Callable[[], bool]) -> bool:
+        """Wait until another message may be read.
+
+        False if nothing moves and the client has `left`: it will never read what is unsent.
+        """
         while len(self._unsent) > UNSENT or len(self._soon) > CALLS:
-            await self._moved.wait()
+            with trio.move_on_after(STALLED) as stalled:
+                await self._moved.wait()
+            if stalled.cancelled_caught and left():
+                return False
+        return True
 
     async def leave(self) -> None:
         """stdin has ended: give what is being answered a moment, if anyone reads it."""

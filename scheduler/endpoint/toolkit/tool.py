@@ -32,6 +32,7 @@ class Tool(msgspec.Struct, frozen=True):
     answer: Callable[..., Awaitable[Shape]]
     repeatable: bool = False  # a second call with the same arguments changes nothing more
     makes_tasks: bool = False  # its arguments are fields of tasks
+    waits: bool = False  # for up to wait_seconds, and only its caller can use the answer
     by_name: dict[str, Field] = {}  # the inputs
 
     def __post_init__(self) -> None:
@@ -40,6 +41,15 @@ class Tool(msgspec.Struct, frozen=True):
     def parse(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call, proved."""
         return arguments.parse(self.by_name, given, self.name)
+
+    def asks_to_wait(self, given: Mapping[str, Any]) -> bool:
+        """Whether a call with these arguments may wait for something."""
+        if not self.waits:
+            return False
+        seconds = given.get("wait_seconds")
+        if seconds is None:
+            seconds = self.by_name["wait_seconds"].default
+        return bool(seconds)
 
     def listed(self) -> mcp_types.Tool:
         """As a client sees it."""

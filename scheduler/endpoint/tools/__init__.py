@@ -58,6 +58,7 @@ OFFERED: dict[Profile, dict[str, Tool]] = {
     "core": {tool.name: tool for tool in CORE},
     "all": EVERY,
 }
+WAITING: dict[str, Tool] = {name: tool for name, tool in EVERY.items() if tool.waits}
 PATIENCE = 50.0  # seconds: clients give up at about 60
 
 

@@ -191,4 +191,5 @@ CLAIM = Tool(
         "next": returns.text(),
     },
     answer=task_claim,
+    waits=True,
 )

@@ -128,4 +128,5 @@ WAIT_FOR = Tool(
         "has_more": returns.flag("more has changed: call again with this sequence"),
     },
     answer=task_wait,
+    waits=True,
 )
