@@ -1,7 +1,7 @@
 """Prints answers: tables and pages for people, plain columns for pipes, JSON for programs.
 
 On a terminal tables are drawn to fit. Elsewhere they are tab-separated lines under a header,
-nothing cut off. All text passes through `safe`.
+nothing cut off. All text passes through `safe`, JSON on a terminal through `safe_json`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,25 @@ from typing import Any
 
 import click
 
-from scheduler.cli.text import safe, safe_lines
+from scheduler.cli.text import safe, safe_json, safe_lines
 
 NARROW = 20  # characters of a column that gives way
 PADDING = 3  # characters between columns
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    """One JSON object on stdout; for people on several lines."""
+    click.echo(_json(value, indent=2 if sys.stdout.isatty() else None))
+
+
+def print_event(event: str, facts: Mapping[str, Any]) -> None:
+    """One JSON object on a line of its own: something that happened."""
+    click.echo(_json({"event": event, **facts}))
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return safe_json(text) if sys.stdout.isatty() else text
 
 
 def print_table(

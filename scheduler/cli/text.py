@@ -21,8 +21,26 @@ def safe_lines(text: str) -> list[str]:
     return [safe(line.rstrip("\r")) for line in text.expandtabs().split("\n")]
 
 
+def safe_json(text: str) -> str:
+    """JSON text with the same escaped as in its strings; it still says the same.
+
+    >>> print(safe_json('{"a": "\\x7f"}'))
+    {"a": "\\u007f"}
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char == "\n" or _harmless(char) else _escaped_in_json(char) for char in text
+    )
+
+
 def _harmless(char: str) -> bool:
     return char.isprintable() or unicodedata.category(char) == "Zs"  # spaces of all widths
+
+
+def _escaped_in_json(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
 def _escaped(char: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -11,12 +12,16 @@ from pathlib import Path
 import pytest
 
 from scheduler.cli import output
+from scheduler.cli.run.displays import JsonDisplay as RunDisplay
 from scheduler.cli.run.jobs import Job
 from scheduler.cli.run.progress import Tally
 from scheduler.cli.run.run_texts import duration
 from scheduler.cli.run.runner import Event
 from scheduler.cli.run.summary import Chronicle
 from scheduler.cli.text import safe, safe_lines
+from scheduler.cli.work.worker_display import Display as WorkDisplay
+from scheduler.cli.work.worker_events import Event as WorkEvent
+from scheduler.cli.work.worker_queue import Work
 from scheduler.cli.workflow.workflow import read_workflow
 from scheduler.domain.task import Status, Task
 from tests.cli.conftest import COMMAND
@@ -43,6 +48,31 @@ def test_safe_text(text: str, shown: str) -> None:
 def test_safe_lines() -> None:
     """Newlines break lines, tabs are spaces, the rest is escaped."""
     assert safe_lines("a\tb\r\n\x1b[0m") == ["a       b", r"\x1b[0m"]
+
+
+HOSTILE = {"a": "\x1b[31m \x9b1m \x7f \u202eabc \U000e0001 日本語\u3000 \n", "\u202ekey": [1]}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_json_on_a_terminal(
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steers it as little as text does, is still JSON, and readable in all languages."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    text = HOSTILE["a"]
+    assert isinstance(text, str)
+    output.print_json(HOSTILE)
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == HOSTILE
+    work = Work("id", "token", text, 1, "lane", None, None, {})
+    WorkDisplay(as_json=True).happened(WorkEvent("started", work))
+    tally = Tally([], timed=False, now=0.0)
+    RunDisplay().happened(Event("started", job(text), task(1, Status.RUNNING)), tally)
+    lines = capsys.readouterr().out.splitlines()
+    assert json.loads(lines[0])["summary"] == json.loads(lines[1])["ref"] == text
+    everything = [*shown.split("\n"), *lines]
+    assert sum("日本語\u3000" in line for line in everything) == 3
+    assert not terminal or all(safe(line) == line for line in everything)
 
 
 ROWS = [("0amtxrezjffhz", "completed", "an-agent-type-with-a-long-name", "[b]x[/b] " * 20)]

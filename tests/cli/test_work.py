@@ -56,6 +56,7 @@ async def done(command: str, **fields: Any) -> Outcome:
         ("echo built", {"stdout": "built\n", "exit_code": 0}),
         ("true", {"stdout": "", "exit_code": 0}),
         ("""echo '"{\\"a\\": 1}"'""", {"a": 1}),
+        ("""echo '"[NaN]"'""", "[NaN]"),
         ("""echo '"{x"'""", "{x"),
         ("echo NaN", {"stdout": "NaN\n", "exit_code": 0}),
         (r"printf '\377'", {"stdout": "\N{REPLACEMENT CHARACTER}", "exit_code": 0}),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Protocol
 
 import click
 import msgspec
 import trio
 
+from scheduler.cli.output import print_event
 from scheduler.cli.run.progress import Tally
 from scheduler.cli.run.run_texts import (
     SHOWN_FAILURES,
@@ -52,7 +52,7 @@ class JsonDisplay:
     """One JSON object a line: what happened, in the order in which it was acknowledged."""
 
     def opened(self, opening: Opening) -> None:
-        self._print("opened", msgspec.structs.asdict(opening))
+        print_event("opened", msgspec.structs.asdict(opening))
 
     def happened(self, event: Event, tally: Tally) -> None:
         facts: dict[str, Any] = {"ref": event.job.ref, "task_id": event.task.id}
@@ -62,7 +62,7 @@ class JsonDisplay:
             facts["seconds"] = round(event.seconds, 3)
         if event.kind in ("failed", "retrying"):
             facts["error"] = event.task.error
-        self._print(event.kind, facts)
+        print_event(event.kind, facts)
 
     def tick(self, tally: Tally) -> None:
         pass
@@ -71,10 +71,7 @@ class JsonDisplay:
         pass
 
     def closed(self, summary: Summary) -> None:
-        self._print("closed", msgspec.to_builtins(summary))
-
-    def _print(self, event: str, facts: dict[str, Any]) -> None:
-        click.echo(json.dumps({"event": event} | facts, ensure_ascii=False))
+        print_event("closed", msgspec.to_builtins(summary))
 
 
 class PlainDisplay:

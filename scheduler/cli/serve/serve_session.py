@@ -14,6 +14,7 @@ from scheduler.cli import location
 from scheduler.cli.opening import FOR_CLIENTS, opened
 from scheduler.cli.serve.mcp_session import log_to_stderr
 from scheduler.cli.signals import heeded
+from scheduler.cli.text import safe
 from scheduler.endpoint.http.addresses import listen, read_place
 from scheduler.endpoint.http.refusals import Rules
 from scheduler.endpoint.http.serving import serve_http
@@ -81,8 +82,8 @@ async def _stopped_by_signal() -> AsyncIterator[trio.Event]:
 
 def _announce(url: str, settings: Settings, made: bool) -> None:
     click.echo(
-        f"headrace serves {settings.database} at {url}\n"
-        f"  the token is in {settings.token_file}{' (made just now)' if made else ''}\n"
+        f"headrace serves {safe(settings.database)} at {url}\n"
+        f"  the token is in {safe(str(settings.token_file))}{' (made just now)' if made else ''}\n"
         "  `headrace serve --print-config` says how to tell your clients; Ctrl-C ends it",
         err=True,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
 import click
 import msgspec
 
+from scheduler.cli.output import print_event
 from scheduler.cli.run.run_texts import duration
 from scheduler.cli.text import safe
 from scheduler.cli.work.worker_events import Event, Kind, Trouble
@@ -40,7 +40,7 @@ class Display:
     def opened(self, opening: Opening) -> None:
         """The queue is open, and signals are heeded."""
         if self._as_json:
-            self._print("opened", msgspec.to_builtins(opening))
+            print_event("opened", msgspec.to_builtins(opening))
         else:
             lanes = ", ".join(map(safe, opening.agent_types))
             click.echo(
@@ -56,7 +56,7 @@ class Display:
         if event.kind in ENDS:
             self.ends[event.kind] += 1
         if self._as_json:
-            self._print(event.kind, _facts(event))
+            print_event(event.kind, _facts(event))
         else:
             click.echo(f"{event.kind:<9}  {event.work.task_id}  {_words(event)}")
 
@@ -68,20 +68,17 @@ class Display:
     def closed(self) -> None:
         """The queue is closed."""
         if self._as_json:
-            self._print("closed", {kind: self.ends[kind] for kind in ENDS})
+            print_event("closed", {kind: self.ends[kind] for kind in ENDS})
         else:
             counts = [f"{self.ends[kind]:,} {kind}" for kind in ENDS if self.ends[kind]]
             click.echo(f"ended: {', '.join(counts) or 'nothing was to be done'}")
 
     def _trouble(self, trouble: Trouble) -> None:
         if self._as_json:
-            self._print("trouble", {"error": trouble.error.as_dict(), "again_in_s": trouble.pause})
+            print_event("trouble", {"error": trouble.error.as_dict(), "again_in_s": trouble.pause})
         else:
             what = f"[{trouble.error.code}] {safe(trouble.error.message)}"
             click.echo(f"trouble    {what}; again in {duration(trouble.pause)}", err=True)
-
-    def _print(self, event: str, facts: dict[str, Any]) -> None:
-        click.echo(json.dumps({"event": event} | facts, ensure_ascii=False))
 
 
 def _facts(event: Event) -> dict[str, Any]:
