@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scheduler.domain import errors as known
+from scheduler.endpoint import prompts, resources
 from scheduler.endpoint.toolkit.arguments import Field
 from scheduler.endpoint.toolkit.errors import UnknownTool
 from scheduler.endpoint.toolkit.fields import Schema
@@ -21,7 +22,8 @@ HEAD = """\
 <!-- Made by `python -m scheduler.endpoint.docs > docs/mcp.md`; edit the declarations instead. -->
 
 `headrace mcp` is an MCP server over one database: agents queue, plan, claim and finish tasks
-with tool calls. The default profile offers the first twelve tools; `--tools all` offers all.
+with tool calls. The default profile offers the first twelve tools; `--tools all` offers all. There are
+resources to subscribe to, and prompts.
 
 ## The loop
 
@@ -71,6 +73,8 @@ def page() -> str:
     lines += [line for tool in CORE for line in _about(tool)]
     lines += ["## More tools, with `--tools all`", ""]
     lines += [line for tool in MORE for line in _about(tool)]
+    lines += _resources()
+    lines += _prompts()
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -82,6 +86,22 @@ def _codes() -> Iterator[tuple[str, str]]:
         if issubclass(kind, known.SchedulerError) and not abstract:
             yield kind.code, (kind.__doc__ or "").splitlines()[0].rstrip(".")
     yield "internal_error", "An error that nobody foresaw; the server's log has its story"
+
+
+def _resources() -> list[str]:
+    places = [(one.uri, one.description) for one in resources.listed()]
+    places += [(one.uri_template, one.description) for one in resources.templates()]
+    lines = ["## Resources", "", "Tools tell the same. Updates come after the commit.", ""]
+    lines += ["| URI | |", "|---|---|"]
+    return [*lines, *(f"| `{uri}` | {text} |" for uri, text in places), ""]
+
+
+def _prompts() -> list[str]:
+    lines = ["## Prompts", "", "| name | arguments | |", "|---|---|---|"]
+    for prompt in prompts.listed():
+        names = ", ".join(f"`{one.name}`" for one in prompt.arguments or ())
+        lines.append(f"| `{prompt.name}` | {names} | {prompt.description} |")
+    return [*lines, ""]
 
 
 def _about(tool: Tool) -> list[str]:

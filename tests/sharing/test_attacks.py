@@ -107,7 +107,7 @@ class TestTheCommandLine:
         """A change that the disk refuses is not reported as saved."""
         monkeypatch.setattr("actors.persister.PATIENCE", 0.3)
         monkeypatch.setattr("actors.patience.PATIENCE", 0.3)
-        monkeypatch.setattr(session, "CLOSING_TIME", 0.3)
+        monkeypatch.setattr(session, "FOR_PEOPLE", 0.3)
         with sqlite3.connect(path, isolation_level=None) as shell:
 
             async def enqueue(scheduler: Scheduler) -> None:
