@@ -22,8 +22,8 @@ HEAD = """\
 <!-- Made by `python -m scheduler.endpoint.docs > docs/mcp.md`; edit the declarations instead. -->
 
 `headrace mcp` is an MCP server over one database: agents queue, plan, claim and finish tasks
-with tool calls. The default profile offers the first twelve tools; `--tools all` offers all. There are
-resources to subscribe to, and prompts.
+with tool calls. The default profile offers the first twelve tools; `--tools all` offers all.
+There are resources to subscribe to, and prompts.
 
 ## The loop
 
