@@ -450,6 +450,27 @@ def test_cancelled_and_given_back_over_http(headrace: Headrace, served: str) -> 
 
 
 @pytest.mark.process
+def test_a_server_without_release(headrace: Headrace) -> None:
+    """Is told of at the start; what is not given back is no lost lease, and free at its end."""
+    server = headrace.start("serve", "--http", "127.0.0.1:0", "--token-file", "token")
+    assert server.stderr is not None
+    url = server.stderr.readline().split(" at ")[1].strip()
+    enqueue_over(url, headrace, {"description": "a", "agent_type": "x"})
+    process = headrace.start(
+        *("work", "--agent-type", "x", "--exec", "sleep 60", "--url", url),
+        *("--token-file", "token", "--grace", "0.1s"),
+    )
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("started"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert "note: this server offers no task_release (run it with --tools all)" in err
+    assert "not given back: the server offers no task_release; free at 2" in out
+    assert "ended: 1 held" in out
+
+
+@pytest.mark.process
 def test_a_server_that_is_not_there(headrace: Headrace) -> None:
     """Ends the worker with an error that names it; so does a token that is not its own."""
     headrace.write("token", "t" * 32)

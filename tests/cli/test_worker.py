@@ -24,7 +24,7 @@ from scheduler.cli.outcomes import Outcome
 from scheduler.cli.work.worker import Worker
 from scheduler.cli.work.worker_events import Event, Trouble
 from scheduler.cli.work.worker_queue import FileQueue, Wanted, Work
-from scheduler.domain.task import moment
+from scheduler.domain.task import moment, utc_text
 from tests.flows.conftest import virtual_wall
 
 LEASE = 60.0
@@ -258,6 +258,30 @@ async def test_it_gives_running_work_back(scheduler: Scheduler) -> None:
     assert watched.worker.gave_back
     again = await scheduler.get(task)
     assert (again.status, again.attempt) == (Status.READY, 0)
+
+
+class Keeping(FileQueue):
+    """A queue that takes nothing back."""
+
+    async def release(self, work: Work) -> None:
+        raise StoreUnavailable("there is no way back")
+
+
+async def test_work_that_cannot_be_given_back(scheduler: Scheduler) -> None:
+    """Is told as held: the lease is still ours, and ends a lease after the last heartbeat."""
+    await scheduler.enqueue("x", agent_type="lane")
+    watched = Watched(scheduler, forever)
+    watched.worker._queue = Keeping(scheduler, Wanted("w", ("lane",), LEASE))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watched.worker.run)
+        await trio.sleep(LEASE / 2)
+        watched.worker.give_back()
+    assert watched.kinds == ["started", "held"]
+    (lease,) = (await scheduler.queue_status()).leases
+    held = watched.events[1]
+    assert isinstance(held, Event)
+    until = utc_text(lease.expires_at.replace(microsecond=0))
+    assert held.error == f"there is no way back; free at {until}"
 
 
 class Flaky(FileQueue):

@@ -25,7 +25,7 @@ from scheduler.domain.errors import (
     UnknownTask,
 )
 from scheduler.domain.lifecycle import BACKOFF_CAP
-from scheduler.domain.task import Status
+from scheduler.domain.task import Status, moment, utc_text
 from scheduler.domain.views import Idle
 
 WAIT_SECONDS = 30.0  # how long one claim waits
@@ -42,6 +42,7 @@ class _Held(msgspec.Struct):
     work: Work
     doing: trio.CancelScope
     telling: trio.CancelScope
+    until: float  # the end of its lease, as far as we know; Unix seconds
     lost: bool = False
 
 
@@ -111,8 +112,14 @@ class Worker:
                 wait = LOOK_SECONDS if self._until_idle else WAIT_SECONDS
                 continue
             for work in claimed:
-                self._held[work.token] = _Held(work, trio.CancelScope(), trio.CancelScope())
-                nursery.start_soon(self._do, self._held[work.token])
+                self._held[work.token] = held = self._hold(work)
+                nursery.start_soon(self._do, held)
+
+    def _hold(self, work: Work) -> _Held:
+        return _Held(work, trio.CancelScope(), trio.CancelScope(), self._lease_end())
+
+    def _lease_end(self) -> float:
+        return self._wall_clock() + self._lease
 
     def _over(self, idle: Idle) -> bool:
         """Whether no work will come without somebody else's doing, or not before long."""
@@ -164,6 +171,7 @@ class Worker:
             await trio.sleep(self._lease / 3)
             try:
                 await self._queue.heartbeat(held.work)
+                held.until = self._lease_end()
             except TAKEN_AWAY:
                 held.lost = True
                 held.doing.cancel()
@@ -184,22 +192,30 @@ class Worker:
             if outcome is None:
                 await self._stopped(held, seconds)
         if outcome is not None:
-            event = Event("lost", held.work, seconds)
+            event = Event("lost", held.work, seconds, "its end could not be told to the queue")
             with held.telling:
                 event = await self._tell(held.work, outcome, seconds)
             self._notify(event)
 
     async def _stopped(self, held: _Held, seconds: float) -> None:
         """The command was terminated: the task goes back, unless it is no longer ours."""
-        kind: Kind = "lost"
+        event = Event("lost", held.work, seconds)
         if not held.lost:
-            with trio.move_on_after(LAST_CALLS_SECONDS, shield=True):
-                try:
-                    await self._queue.release(held.work)
-                    kind = "released"
-                except SchedulerError:
-                    pass  # then its lease expires
-        self._notify(Event(kind, held.work, seconds))
+            event = await self._release(held, seconds)
+        self._notify(event)
+
+    async def _release(self, held: _Held, seconds: float) -> Event:
+        why = "the queue does not answer"
+        with trio.move_on_after(LAST_CALLS_SECONDS, shield=True):
+            try:
+                await self._queue.release(held.work)
+                return Event("released", held.work, seconds)
+            except TAKEN_AWAY:
+                return Event("lost", held.work, seconds)
+            except SchedulerError as error:
+                why = error.message
+        free = utc_text(moment(held.until).replace(microsecond=0))
+        return Event("held", held.work, seconds, f"{why}; free at {free}")
 
     async def _tell(self, work: Work, outcome: Outcome, seconds: float) -> Event:
         """Record the end; a queue that cannot answer is asked until it does.

@@ -13,7 +13,7 @@ from scheduler.cli.run.run_texts import duration
 from scheduler.cli.text import safe
 from scheduler.cli.work.worker_events import Event, Kind, Trouble
 
-ENDS: tuple[Kind, ...] = ("completed", "failed", "retrying", "released", "lost")
+ENDS: tuple[Kind, ...] = ("completed", "failed", "retrying", "released", "held", "lost")
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -36,6 +36,11 @@ class Display:
     def warned(self, what: str) -> None:
         """Something is dangerous."""
         click.echo(f"warning: {what}", err=True)
+
+    def noted(self, what: str) -> None:
+        """Something will be other than people expect; programs are told when it is."""
+        if not self._as_json:
+            click.echo(f"note: {what}", err=True)
 
     def opened(self, opening: Opening) -> None:
         """The queue is open, and signals are heeded."""
@@ -99,6 +104,8 @@ def _words(event: Event) -> str:
         case "failed" | "retrying":
             first = (event.error or "").split("\n", 1)[0]
             return f"after {duration(event.seconds)}: {safe(first)}"
+        case "held":
+            return f"after {duration(event.seconds)}: not given back: {safe(event.error or '')}"
         case "lost":
             why = "its lease is no longer ours" if event.error is None else safe(event.error)
             return f"after {duration(event.seconds)}: {why}"

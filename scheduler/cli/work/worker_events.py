@@ -9,11 +9,15 @@ import msgspec
 from scheduler.cli.work.worker_queue import Work
 from scheduler.domain.errors import SchedulerError
 
-Kind = Literal["started", "completed", "failed", "retrying", "released", "lost"]
+Kind = Literal["started", "completed", "failed", "retrying", "released", "held", "lost"]
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened to a task. `seconds` it ran."""
+    """Something that happened to a task. `seconds` it ran.
+
+    held: it could not be given back, and is free when its lease ends. lost: it is not ours any
+    more, or nobody could be told of its end; `error` says so.
+    """
 
     kind: Kind
     work: Work

@@ -7,10 +7,10 @@ no session, and a server that was away costs the calls of that time only.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from mcp import MCPError
@@ -24,6 +24,9 @@ from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreError, 
 from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
 
+T = TypeVar("T")
+
+RELEASE = "task_release"  # offered with `serve --tools all`
 PROTOCOL = "2026-07-28"  # the stateless one
 CALL_SECONDS = 20.0  # beyond what a call itself waits
 TOLD: dict[str, type[SchedulerError]] = {
@@ -40,7 +43,7 @@ TOLD: dict[str, type[SchedulerError]] = {
 
 @asynccontextmanager
 async def open_url(address: Address, wanted: Wanted) -> AsyncIterator[RemoteQueue]:
-    """The queue that is served at this address; the first call tells whether it is.
+    """The queue that is served at this address, which has answered once.
 
     No proxy of the environment is used: it would read the token.
     """
@@ -48,7 +51,9 @@ async def open_url(address: Address, wanted: Wanted) -> AsyncIterator[RemoteQueu
     timeout = httpx2.Timeout(CALL_SECONDS, read=None)
     certificates = httpx2.create_ssl_context()  # those of the environment do count
     async with httpx2.AsyncClient(timeout=timeout, trust_env=False, verify=certificates) as http:
-        yield RemoteQueue(address, wanted, http)
+        queue = RemoteQueue(address, wanted, http)
+        await queue.look()
+        yield queue
 
 
 class RemoteQueue:
@@ -62,6 +67,12 @@ class RemoteQueue:
         self._token_file = address.token_file
         self._wanted = wanted
         self._http = http
+        self.can_release = True  # as far as is known
+
+    async def look(self) -> None:
+        """Learn what the server offers. Raises SchedulerError if it is none, or lets nobody in."""
+        offered = await self._ask(lambda client: client.list_tools())
+        self.can_release = RELEASE in {tool.name for tool in offered.tools}
 
     async def claim(self, limit: int, wait: float) -> list[Work] | Idle:
         answer = await self._call(
@@ -89,7 +100,9 @@ class RemoteQueue:
         return Status(answer["status"])
 
     async def release(self, work: Work) -> None:
-        await self._of_lease("task_release", work)  # offered with `serve --tools all`
+        if not self.can_release:
+            raise StoreUnavailable(f"the server offers no {RELEASE}")
+        await self._of_lease(RELEASE, work)
 
     async def _of_lease(self, tool: str, work: Work, **arguments: Any) -> dict[str, Any]:
         return await self._call(
@@ -97,23 +110,28 @@ class RemoteQueue:
         )
 
     async def _call(self, tool: str, wait: float, **arguments: Any) -> dict[str, Any]:
-        self._http.headers["Authorization"] = f"Bearer {self._token()}"
-        transport = streamable_http_client(
-            self._url, http_client=self._http, max_sse_event_size=None
+        answer = await self._ask(
+            lambda client: client.call_tool(
+                tool, arguments, read_timeout_seconds=wait + CALL_SECONDS
+            )
         )
-        try:
-            async with Client(transport, mode=PROTOCOL, cache=None) as client:
-                answer = await client.call_tool(
-                    tool, arguments, read_timeout_seconds=wait + CALL_SECONDS
-                )
-        except Exception as error:
-            raise self._unreachable(_first(error)) from None
         body = answer.structured_content
         if not isinstance(body, dict):
             raise self._unreachable(None)
         if answer.is_error:
             raise _told(body)
         return body
+
+    async def _ask(self, question: Callable[[Client], Awaitable[T]]) -> T:
+        self._http.headers["Authorization"] = f"Bearer {self._token()}"
+        transport = streamable_http_client(
+            self._url, http_client=self._http, max_sse_event_size=None
+        )
+        try:
+            async with Client(transport, mode=PROTOCOL, cache=None) as client:
+                return await question(client)
+        except Exception as error:
+            raise self._unreachable(_first(error)) from None
 
     def _token(self) -> str:
         try:

@@ -17,6 +17,10 @@ from scheduler.cli.work.worker_display import Display, Opening
 from scheduler.cli.work.worker_exec import perform
 from scheduler.cli.work.worker_queue import Queue, Wanted, Work, open_file
 
+NO_RELEASE = (
+    "this server offers no task_release (run it with --tools all): tasks that are given back wait"
+    " for their leases to end"
+)
 EXPOSED = "this connection is not encrypted: whoever is on the way reads the token and the tasks"
 
 
@@ -85,6 +89,8 @@ class _Session:
             if address.exposed:
                 self.display.warned(EXPOSED)
             async with open_url(address, settings.wanted) as remote:
+                if not remote.can_release:
+                    self.display.noted(NO_RELEASE)
                 yield remote
 
     def _opening(self) -> Opening:
