@@ -483,6 +483,32 @@ def test_a_server_that_is_not_there(headrace: Headrace) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.parametrize(
+    ("start", "end", "hint"),
+    [("http", "", "The address ends in /mcp: "), ("https", "/mcp", "Is there TLS")],
+)
+def test_an_address_that_is_nearly_right(
+    headrace: Headrace, served: str, start: str, end: str, hint: str
+) -> None:
+    """Is told what is missing, before the worker says that it takes anything."""
+    url = served.replace("http", start).replace("/mcp", end)
+    words = ("work", "--agent-type", "x", "--exec", "true", "--url", url, "--token-file", "token")
+    said = headrace(*words, code=5)
+    assert hint in said.err
+    assert start == "https" or served in said.err
+    assert said.out == ""
+
+
+@pytest.mark.process
+def test_a_token_that_is_not_there(headrace: Headrace) -> None:
+    """The message says what the system says of it."""
+    words = ("work", "--agent-type", "x", "--exec", "true", "--url", "http://127.0.0.1:1/mcp")
+    said = headrace(*words, "--json", code=5, XDG_CONFIG_HOME=str(headrace.folder))
+    error = said.events[-1]["error"]
+    assert error["message"] == "the token file cannot be read: No such file or directory"
+
+
+@pytest.mark.process
 def test_a_token_that_is_wrong(headrace: Headrace, served: str) -> None:
     """Is told as the server tells it."""
     headrace.write("wrong", "w" * 32)
@@ -491,6 +517,8 @@ def test_a_token_that_is_wrong(headrace: Headrace, served: str) -> None:
         code=5,
     )
     assert "not the token" in said.err
+    assert "field:    --token-file" in said.err
+    assert "takes x" not in said.out
     assert "w" * 32 not in said.err
 
 

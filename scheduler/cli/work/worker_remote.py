@@ -18,6 +18,7 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from scheduler.cli.work.worker_address import Address
+from scheduler.cli.work.worker_failures import no_answer
 from scheduler.cli.work.worker_queue import Wanted, Work, work_of
 from scheduler.domain import errors
 from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreError, StoreUnavailable
@@ -117,7 +118,7 @@ class RemoteQueue:
         )
         body = answer.structured_content
         if not isinstance(body, dict):
-            raise self._unreachable(None)
+            raise self._no_answer(None)
         if answer.is_error:
             raise _told(body)
         return body
@@ -131,30 +132,22 @@ class RemoteQueue:
             async with Client(transport, mode=PROTOCOL, cache=None) as client:
                 return await question(client)
         except Exception as error:
-            raise self._unreachable(_first(error)) from None
+            raise self._no_answer(_first(error)) from None
 
     def _token(self) -> str:
         try:
             return self._token_file.read_text("ascii").strip()
         except (OSError, ValueError) as error:
             raise StoreUnavailable(
-                "the token file cannot be read",
+                f"the token file cannot be read: {getattr(error, 'strerror', None) or error}",
                 field="--token-file",
                 received=str(self._token_file),
                 allowed="the file with the bearer token of the server",
-                hint=f"`headrace serve` makes one: {getattr(error, 'strerror', None) or error}.",
+                hint="`headrace serve` makes one when it starts; --token-file names another.",
             ) from None
 
-    def _unreachable(self, error: Exception | None) -> StoreUnavailable:
-        said = "it is no headrace" if error is None else str(error) or type(error).__name__
-        refused = isinstance(error, MCPError)
-        return StoreUnavailable(
-            f"the server {'refuses' if refused else 'does not answer'}: {said[:500]}",
-            field="--url",
-            received=self._url,
-            outcome="unknown",
-            hint="See whether `headrace serve` runs there, and whether --token-file is its token.",
-        )
+    def _no_answer(self, error: Exception | None) -> StoreUnavailable:
+        return no_answer(self._url, str(self._token_file), error)
 
 
 def _first(error: Exception) -> Exception:

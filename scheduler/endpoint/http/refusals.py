@@ -24,8 +24,9 @@ Headers = list[tuple[bytes, bytes]]
 PATH = "/mcp"
 METHODS = ("GET", "POST", "DELETE")
 _INVALID_REQUEST = -32600  # of JSON-RPC
+REFUSED = "This is not the token: it may have been replaced; read the token file again."
 _NO_TOKEN = b'Bearer realm="headrace"'
-_WRONG_TOKEN = _NO_TOKEN + b', error="invalid_token"'
+_INVALID_TOKEN = _NO_TOKEN + b', error="invalid_token"'
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -108,8 +109,8 @@ class Rules:
             return None
         return Refusal(
             401,
-            "This is not the token: it may have been replaced; read the token file again.",
-            [(b"www-authenticate", _WRONG_TOKEN)],
+            REFUSED,
+            [(b"www-authenticate", _INVALID_TOKEN)],
         )
 
 
