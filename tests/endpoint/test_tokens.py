@@ -90,6 +90,29 @@ def test_a_file_that_holds_no_token_is_refused(tmp_path: Path, content: bytes) -
     assert refused.value.received == str(path)
 
 
+def test_a_file_that_was_named_by_mistake(tmp_path: Path) -> None:
+    """Others may read it, and should go on doing so: no advice to change or delete it."""
+    path = tmp_path / "build.toml"
+    path.write_text('name = "build"\n')
+    path.chmod(0o644)
+    with pytest.raises(InvalidRequest, match="holds no token") as refused:
+        TokenFile(path).ensure()
+    assert "name another file" in (refused.value.hint or "")
+    assert "chmod" not in (refused.value.hint or "")
+
+
+def test_a_file_that_is_gone(tmp_path: Path) -> None:
+    """The advice can be followed: no request makes a new one."""
+    tokens = TokenFile(tmp_path / "token")
+    tokens.ensure()
+    tokens.path.unlink()
+    with pytest.raises(InvalidRequest, match="cannot be read: No such file") as refused:
+        tokens.admits(b"x")
+    assert "restart `headrace serve`, which makes one" in (refused.value.hint or "")
+    assert "Delete" not in (refused.value.hint or "")
+    assert tokens.ensure() is True
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link"])
 def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
     """Without waiting for a writer."""

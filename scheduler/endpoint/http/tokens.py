@@ -6,6 +6,7 @@ request, so that a replaced token counts from then on and the old one is worth n
 
 from __future__ import annotations
 
+import errno
 import hmac
 import os
 import re
@@ -20,7 +21,13 @@ from scheduler.domain.errors import InvalidRequest
 
 MINIMUM, MAXIMUM = 32, 512  # characters
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")  # what RFC 6750 lets a header carry
-_MAKE_ANEW = "Delete the file to have a new one made, or write 32 or more random letters into it."
+_MAKE_ANEW = (
+    "Write 32 or more random letters into a file of mode 0600 there, or restart `headrace serve`,"
+    " which makes one."
+)
+_NAME_ANOTHER = (
+    "If it is meant to be one, write 32 or more random letters into it; else name another file."
+)
 
 
 def default_path(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
@@ -73,28 +80,39 @@ class TokenFile:
             # A named pipe must not hold up whoever opens it.
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
-            raise self._wrong(f"cannot be read: {error.strerror}", _MAKE_ANEW) from None
+            raise self._unreadable(error) from None
         try:
-            self._check_access(os.fstat(descriptor))
+            facts = os.fstat(descriptor)
+            self._check_kind(facts)
             token = os.read(descriptor, MAXIMUM + 2).strip()
         except OSError as error:
-            raise self._wrong(f"cannot be read: {error.strerror}", _MAKE_ANEW) from None
+            raise self._unreadable(error) from None
         finally:
             os.close(descriptor)
+        # Before its mode: nobody should change that of a file that was named by mistake.
         if not (MINIMUM <= len(token) <= MAXIMUM and _TOKEN.fullmatch(token)):
-            raise self._wrong("holds no token", _MAKE_ANEW)
+            raise self._wrong("holds no token", _NAME_ANOTHER)
+        self._check_mode(facts)
         return token
 
-    def _check_access(self, facts: os.stat_result) -> None:
+    def _check_kind(self, facts: os.stat_result) -> None:
         if not stat.S_ISREG(facts.st_mode):
             raise self._wrong("is no regular file", "Name another one.")
         if facts.st_uid != os.geteuid():
             raise self._wrong("belongs to another user", "Name a file of your own.")
+
+    def _check_mode(self, facts: os.stat_result) -> None:
         if facts.st_mode & 0o077:
             raise self._wrong(
                 f"can be read or changed by other users (mode {stat.S_IMODE(facts.st_mode):04o})",
-                "Run `chmod 600` on it; if others may have read it, delete it to have a new one.",
+                "Run `chmod 600` on it; if others may have read it, delete it and restart"
+                " `headrace serve`, which makes a new one.",
             )
+
+    def _unreadable(self, error: OSError) -> InvalidRequest:
+        missing = error.errno == errno.ENOENT
+        hint = _MAKE_ANEW if missing else "Name a file that you can read."
+        return self._wrong(f"cannot be read: {error.strerror}", hint)
 
     def _wrong(self, what: str, hint: str) -> InvalidRequest:
         return InvalidRequest(
