@@ -16,11 +16,15 @@ STORY_LENGTH = 2_000  # characters of output in an error
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """A result, or an error; `retryable` says whether another attempt may mend it."""
+    """A result, or an error; `retryable` says whether another attempt may mend it.
+
+    `unfit`: the task has no part in the error; whoever does it cannot do any.
+    """
 
     error: str | None = None
     result: Any = None
     retryable: bool = True
+    unfit: bool = False
 
 
 async def attempt(
@@ -80,3 +84,13 @@ def story(what: str, stdout: Tail, stderr: Tail) -> str:
     """What happened, with the end of stderr, or of stdout when stderr is silent."""
     output = stderr.text.strip() or stdout.text.strip()
     return f"{what}\n{output[-STORY_LENGTH:]}" if output else what
+
+
+def in_short(error: str) -> str:
+    """A story on one line: what happened, and the last that was said.
+
+    >>> in_short("exit code 3\\nTraceback …\\nKeyError: 'a'")
+    "exit code 3: KeyError: 'a'"
+    """
+    what, *said = error.strip().split("\n")
+    return f"{what}: {said[-1].strip()}" if said else what

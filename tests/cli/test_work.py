@@ -103,12 +103,22 @@ async def test_how_commands_fail(command: str, error: str, retryable: bool) -> N
     assert await done(command) == Outcome(error, retryable=retryable)
 
 
-async def test_a_command_that_cannot_be_found() -> None:
-    """May be found by another worker."""
-    outcome = await done("no-such-command --at-all")
+@pytest.mark.parametrize("command", ["no-such-command --at-all", "true | ./no/such", "/"])
+async def test_a_command_that_cannot_be_run(command: str) -> None:
+    """Is no fault of the task: another worker may be able to."""
+    outcome = await done(command)
+    assert outcome.unfit
     assert outcome.error is not None
-    assert outcome.error.startswith("exit code 127\n")
-    assert outcome.retryable
+    assert outcome.error.startswith(command.split()[-1] if "|" in command else command.split()[0])
+
+
+@pytest.mark.parametrize("command", ["exit 127", "sh -c ./none", "echo --exec: x >&2; exit 1"])
+async def test_what_only_looks_like_it(command: str) -> None:
+    """A code that a program has chosen, also a shell that runs what a task says, is a failure."""
+    outcome = await done(command)
+    assert outcome.error is not None
+    assert outcome.error.startswith("exit code ")
+    assert not outcome.unfit
 
 
 async def test_the_timeout_of_a_task() -> None:
@@ -171,6 +181,28 @@ def test_failures_set_the_exit_code(headrace: Headrace) -> None:
     kinds = [event["event"] for event in said.events]
     assert kinds == ["opened", "started", "failed", "closed"]
     assert said.events[2]["error"] == "exit code 3"
+
+
+@pytest.mark.process
+def test_a_worker_whose_command_is_not_there(headrace: Headrace) -> None:
+    """Ends with a usage error, and leaves the queue as it was."""
+    task = headrace("enqueue", "a", "--agent-type", "x").out.strip()
+    said = headrace("work", "--agent-type", "x", "--exec", "./none.sh", "--until-idle", code=2)
+    assert "error [invalid_request]: the command cannot be run: ./none.sh: " in said.err
+    assert "field:    --exec" in said.err
+    got = headrace("get", task, "--json").json
+    assert (got["status"], got["attempt"]) == ("ready", 0)
+
+
+@pytest.mark.process
+def test_a_line_on_a_failed_attempt(headrace: Headrace) -> None:
+    """Says why, when the next follows, and how many are left."""
+    headrace("enqueue", "a", "--agent-type", "x", "--max-attempts", "2")
+    command = "echo trace >&2; echo why >&2; exit 3"
+    said = headrace("work", "--agent-type", "x", "--exec", command, "--until-idle", code=1)
+    retrying = next(line for line in said.lines if line.startswith("retrying"))
+    assert ": exit code 3: why; again in " in retrying
+    assert retrying.endswith(" s, 1 try left")
 
 
 @pytest.mark.process

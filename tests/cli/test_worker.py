@@ -23,7 +23,7 @@ from scheduler import (
 from scheduler.cli.outcomes import Outcome
 from scheduler.cli.work.worker import Worker
 from scheduler.cli.work.worker_events import Event, Trouble
-from scheduler.cli.work.worker_queue import FileQueue, Wanted, Work
+from scheduler.cli.work.worker_queue import Failed, FileQueue, Wanted, Work
 from scheduler.domain.task import moment, utc_text
 from tests.flows.conftest import virtual_wall
 
@@ -173,6 +173,10 @@ async def test_failures_and_further_attempts(scheduler: Scheduler) -> None:
     watched = Watched(scheduler, perform)
     await watched.worker.run()
     assert watched.kinds == ["started", "retrying", "started", "failed"]
+    again = watched.events[1]
+    assert isinstance(again, Event)
+    assert again.attempts_left == 1
+    assert again.again_s is not None and 0 < again.again_s <= 5
     ended = await scheduler.get(task)
     assert (ended.status, ended.error) == (Status.FAILED, "attempt 2")
 
@@ -260,6 +264,22 @@ async def test_it_gives_running_work_back(scheduler: Scheduler) -> None:
     assert (again.status, again.attempt) == (Status.READY, 0)
 
 
+async def test_a_worker_that_is_unfit(scheduler: Scheduler) -> None:
+    """Fails nothing: what it has goes back without the loss of an attempt, and it ends."""
+    specs = [TaskSpec(name, agent_type="lane") for name in ("a", "b", "c")]
+    tasks = await scheduler.enqueue_many(specs)
+
+    async def perform(work: Work) -> Outcome:
+        return Outcome("no such command", unfit=True)
+
+    watched = Watched(scheduler, perform, until_idle=False)
+    await watched.worker.run()
+    assert watched.kinds == ["started", "started", "released", "released"]
+    assert watched.worker.unfit == "no such command"
+    found = [await scheduler.get(task) for task in tasks]
+    assert {(task.status, task.attempt) for task in found} == {(Status.READY, 0)}
+
+
 class Keeping(FileQueue):
     """A queue that takes nothing back."""
 
@@ -309,7 +329,7 @@ class Flaky(FileQueue):
         self._maybe_fail("complete")
         await super().complete(work, result)
 
-    async def fail(self, work: Work, error: str, retryable: bool) -> Status:
+    async def fail(self, work: Work, error: str, retryable: bool) -> Failed:
         self._maybe_fail("fail")
         return await super().fail(work, error, retryable)
 

@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from scheduler.cli.outcomes import Outcome
-from scheduler.cli.work.worker_events import Event, Kind, Trouble
+from scheduler.cli.work.worker_events import Event, Trouble
 from scheduler.cli.work.worker_queue import Queue, Work
 from scheduler.domain.errors import (
     AlreadyFinished,
@@ -72,6 +72,7 @@ class Worker:
         self._notify = notify
         self._wall_clock = wall_clock
         self.gave_back = False  # work that was not done
+        self.unfit: str | None = None  # why none can be
         self._taking = trio.CancelScope()
         self._held: dict[str, _Held] = {}  # by token
         self._room = trio.Event()  # set when work has left our hands
@@ -191,14 +192,20 @@ class Worker:
             seconds = trio.current_time() - started
             if outcome is None:
                 await self._stopped(held, seconds)
-        if outcome is not None:
+        if outcome is None:
+            return
+        if outcome.unfit:
+            self.unfit = outcome.error
+            self.take_no_more()
+            await self._stopped(held, seconds)
+        else:
             event = Event("lost", held.work, seconds, "its end could not be told to the queue")
             with held.telling:
                 event = await self._tell(held.work, outcome, seconds)
             self._notify(event)
 
     async def _stopped(self, held: _Held, seconds: float) -> None:
-        """The command was terminated: the task goes back, unless it is no longer ours."""
+        """It was terminated, or cannot be run: the task goes back, unless it is no longer ours."""
         event = Event("lost", held.work, seconds)
         if not held.lost:
             event = await self._release(held, seconds)
@@ -244,9 +251,14 @@ class Worker:
         if outcome.error is None:
             await self._queue.complete(work, outcome.result)
             return Event("completed", work, seconds)
-        status = await self._queue.fail(work, outcome.error, outcome.retryable)
-        kind: Kind = "failed" if status is Status.FAILED else "retrying"
-        return Event(kind, work, seconds, outcome.error)
+        failed = await self._queue.fail(work, outcome.error, outcome.retryable)
+        if failed.status is Status.FAILED:
+            return Event("failed", work, seconds, outcome.error)
+        again = 0.0
+        if failed.again_at is not None:
+            again = max(again, failed.again_at.timestamp() - self._wall_clock())
+        left = failed.attempts_left
+        return Event("retrying", work, seconds, outcome.error, again_s=again, attempts_left=left)
 
 
 def _ends_the_worker(error: SchedulerError) -> bool:

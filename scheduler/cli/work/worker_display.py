@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from scheduler.cli.outcomes import in_short
 from scheduler.cli.output import print_event
 from scheduler.cli.run.run_texts import duration
 from scheduler.cli.text import safe
@@ -93,6 +94,8 @@ def _facts(event: Event) -> dict[str, Any]:
         facts |= {"summary": work.summary, "agent_type": work.agent_type, "attempt": work.attempt}
     else:
         facts["seconds"] = round(event.seconds, 3)
+    if event.again_s is not None:
+        facts |= {"again_in_s": round(event.again_s, 3), "attempts_left": event.attempts_left}
     return facts if event.error is None else facts | {"error": event.error}
 
 
@@ -102,8 +105,11 @@ def _words(event: Event) -> str:
             again = f" (attempt {event.work.attempt})" if event.work.attempt > 1 else ""
             return safe(event.work.summary) + again
         case "failed" | "retrying":
-            first = (event.error or "").split("\n", 1)[0]
-            return f"after {duration(event.seconds)}: {safe(first)}"
+            what = f"after {duration(event.seconds)}: {safe(in_short(event.error or ''))}"
+            if event.again_s is None:
+                return what
+            tries = "1 try" if event.attempts_left == 1 else f"{event.attempts_left} tries"
+            return f"{what}; again in {duration(event.again_s)}, {tries} left"
         case "held":
             return f"after {duration(event.seconds)}: not given back: {safe(event.error or '')}"
         case "lost":

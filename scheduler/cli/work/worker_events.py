@@ -16,13 +16,16 @@ class Event(msgspec.Struct, frozen=True):
     """Something that happened to a task. `seconds` it ran.
 
     held: it could not be given back, and is free when its lease ends. lost: it is not ours any
-    more, or nobody could be told of its end; `error` says so.
+    more, or nobody could be told of its end; `error` says so. retrying: in `again_s` seconds,
+    with so many attempts left.
     """
 
     kind: Kind
     work: Work
     seconds: float = 0.0
     error: str | None = None
+    again_s: float | None = None
+    attempts_left: int | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True):

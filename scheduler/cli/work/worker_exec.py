@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from scheduler.cli.commands import Tail
 from scheduler.cli.outcomes import Outcome, attempt
@@ -21,13 +24,16 @@ PERMANENT = {
     77: "EX_NOPERM",
     78: "EX_CONFIG",
 }
+SHELL = "--exec"  # what the shell calls itself; no other has this name
+_CANNOT_RUN = re.compile(rf"exit code 12[67]\n(?s:.*\n)?{SHELL}: (?:(?:line )?\d+: )?(.+)")
 
 
 async def perform(command: str, work: Work, place: Mapping[str, str | None]) -> Outcome:
     """Run the command line in a shell; never raises for what it does.
 
     `place` are variables that say where the queue is. The task's timeout is obeyed; when the
-    caller is cancelled, the command and its children are terminated.
+    caller is cancelled, the command and its children are terminated. A command that the shell
+    cannot find or may not run makes the worker unfit.
     """
     about = {
         "HEADRACE_TASK_ID": work.task_id,
@@ -36,8 +42,8 @@ async def perform(command: str, work: Work, place: Mapping[str, str | None]) -> 
         "HEADRACE_GROUP": work.group,
         **place,
     }
-    return await attempt(
-        ("sh", "-c", command),
+    outcome = await attempt(
+        ("sh", "-c", command, SHELL),
         about,
         _result,
         limit=work.timeout,
@@ -45,6 +51,8 @@ async def perform(command: str, work: Work, place: Mapping[str, str | None]) -> 
         permanent=PERMANENT,
         kept=JSON_BYTES,
     )
+    complaint = _CANNOT_RUN.fullmatch(outcome.error or "")
+    return replace(outcome, error=complaint[1], unfit=True) if complaint else outcome
 
 
 def _result(stdout: Tail, stderr: Tail) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -37,6 +38,14 @@ class Work(msgspec.Struct, frozen=True):
     document: dict[str, Any]
 
 
+class Failed(msgspec.Struct, frozen=True):
+    """What a failure did: the task's status, and when the next of how many attempts follows."""
+
+    status: Status
+    again_at: datetime | None
+    attempts_left: int
+
+
 class Queue(Protocol):
     """See the module. Errors are SchedulerErrors; a `retryable` one may pass by itself.
 
@@ -56,8 +65,8 @@ class Queue(Protocol):
         """It is done."""
         ...
 
-    async def fail(self, work: Work, error: str, retryable: bool) -> Status:
-        """It has failed; the status of the task says whether for good."""
+    async def fail(self, work: Work, error: str, retryable: bool) -> Failed:
+        """It has failed; the answer says whether for good."""
         ...
 
     async def release(self, work: Work) -> None:
@@ -105,12 +114,22 @@ class FileQueue:
     async def complete(self, work: Work, result: Any) -> None:
         await self._scheduler.complete((work.task_id, work.token), result)
 
-    async def fail(self, work: Work, error: str, retryable: bool) -> Status:
+    async def fail(self, work: Work, error: str, retryable: bool) -> Failed:
         ended = await self._scheduler.fail((work.task_id, work.token), error, retryable=retryable)
-        return ended.task.status
+        return failed_of(shapes.failed(ended))
 
     async def release(self, work: Work) -> None:
         await self._scheduler.release((work.task_id, work.token))
+
+
+def failed_of(answer: dict[str, Any]) -> Failed:
+    """A failure, given in the shape in which the tool `task_fail` answers."""
+    again = answer["next_attempt_at"]
+    return Failed(
+        status=Status(answer["status"]),
+        again_at=None if again is None else datetime.fromisoformat(again),
+        attempts_left=answer["attempts_left"],
+    )
 
 
 def work_of(claim: dict[str, Any]) -> Work:

@@ -19,10 +19,9 @@ from mcp.client.streamable_http import streamable_http_client
 
 from scheduler.cli.work.worker_address import Address
 from scheduler.cli.work.worker_failures import no_answer
-from scheduler.cli.work.worker_queue import Wanted, Work, work_of
+from scheduler.cli.work.worker_queue import Failed, Wanted, Work, failed_of, work_of
 from scheduler.domain import errors
 from scheduler.domain.errors import InvalidRequest, SchedulerError, StoreError, StoreUnavailable
-from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
 
 T = TypeVar("T")
@@ -96,9 +95,8 @@ class RemoteQueue:
     async def complete(self, work: Work, result: Any) -> None:
         await self._of_lease("task_complete", work, result=result)
 
-    async def fail(self, work: Work, error: str, retryable: bool) -> Status:
-        answer = await self._of_lease("task_fail", work, error=error, retryable=retryable)
-        return Status(answer["status"])
+    async def fail(self, work: Work, error: str, retryable: bool) -> Failed:
+        return failed_of(await self._of_lease("task_fail", work, error=error, retryable=retryable))
 
     async def release(self, work: Work) -> None:
         if not self.can_release:

@@ -16,11 +16,13 @@ from scheduler.cli.work.worker import Worker
 from scheduler.cli.work.worker_display import Display, Opening
 from scheduler.cli.work.worker_exec import perform
 from scheduler.cli.work.worker_queue import Queue, Wanted, Work, open_file
+from scheduler.domain.errors import InvalidRequest
 
 NO_RELEASE = (
     "this server offers no task_release (run it with --tools all): tasks that are given back wait"
     " for their leases to end"
 )
+SHOWN = 200  # characters of a wrong command
 EXPOSED = "this connection is not encrypted: whoever is on the way reads the token and the tasks"
 
 
@@ -43,6 +45,14 @@ def run_worker(settings: Settings) -> int:
     session = _Session(settings)
     trio.run(session.run)
     session.display.closed()
+    if session.unfit is not None:
+        raise InvalidRequest(
+            f"the command cannot be run: {session.unfit}",
+            field="--exec",
+            received=settings.command[:SHOWN],
+            allowed="a command line for sh in this folder",
+            hint="Mend it and start this worker anew. No task was failed by it: they went back.",
+        )
     if session.gave_back:
         return 128 + session.signal
     if settings.until_idle and session.display.ends["failed"]:
@@ -55,6 +65,7 @@ class _Session:
         self.display = Display(as_json=settings.as_json)
         self.signal = 0  # the first one
         self.gave_back = False  # work that was not done by then
+        self.unfit: str | None = None  # why the command cannot be run
         self._settings = settings
 
     async def run(self) -> None:
@@ -72,7 +83,7 @@ class _Session:
                 await nursery.start(self._obey_signals, worker)
                 self.display.opened(self._opening())
                 await worker.run()
-                self.gave_back = worker.gave_back
+                self.gave_back, self.unfit = worker.gave_back, worker.unfit
                 nursery.cancel_scope.cancel()
 
     @asynccontextmanager
