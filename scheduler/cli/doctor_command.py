@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from scheduler.cli import exit_codes
@@ -9,6 +13,11 @@ from scheduler.cli.options import as_json_option, database_option
 from scheduler.cli.output import print_json
 from scheduler.cli.session import must_exist
 from scheduler.cli.text import safe, safe_lines
+
+if TYPE_CHECKING:
+    from persistence.inspection import Finding
+
+HEADER = b"SQLite format 3\0"
 
 
 @click.command("doctor")
@@ -24,10 +33,8 @@ def doctor_command(database: str, as_json: bool) -> None:
       headrace doctor
       headrace doctor --db build/tasks.db --json
     """
-    from persistence.inspection import inspect
-
     must_exist(database)
-    findings = inspect(database)
+    findings = _findings(database)
     problems = sum(finding.severity == "problem" for finding in findings)
     if as_json:
         facts = [
@@ -42,3 +49,21 @@ def doctor_command(database: str, as_json: bool) -> None:
             if finding.advice:
                 click.echo(f"{'':<8} {safe(finding.advice)}")
     click.get_current_context().exit(exit_codes.NEGATIVE if problems else exit_codes.OK)
+
+
+def _findings(database: str) -> list[Finding]:
+    """Of a file that is something else, only that: whoever named it should leave it as it is."""
+    from persistence.inspection import Finding, inspect
+    from scheduler.cli.doctor_owner import owner_findings
+
+    if _is_something_else(database):
+        advice = "Check the name; if it was a database, restore a backup."
+        return [Finding("problem", "it is no SQLite database", advice)]
+    return inspect(database) + owner_findings(database)
+
+
+def _is_something_else(database: str) -> bool:
+    with suppress(OSError), Path(database).open("rb") as file:
+        start = file.read(len(HEADER))
+        return bool(start) and start != HEADER
+    return False

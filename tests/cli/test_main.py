@@ -147,7 +147,7 @@ def test_the_doctor_says_no(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     """A problem gives exit code 1 and says what to do."""
     _junk(folder / "tasks.db")
     assert run(["doctor"]) == exit_codes.NEGATIVE
-    assert "\nproblem  " in capsys.readouterr().out
+    assert "problem  it is no SQLite database" in capsys.readouterr().out
     assert run(["doctor", "--json"]) == exit_codes.NEGATIVE
     assert json.loads(capsys.readouterr().out)["problems"] == 1
 
