@@ -147,7 +147,7 @@ def prepare(database: str) -> None:
     """Make the folder of a default database ready. Raises StoreUnavailable."""
     check(database)
     folder = Path(database).parent
-    if not _is_default(database):
+    if not is_default(database):
         return
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -172,7 +172,7 @@ def check(database: str) -> None:
     headrace makes its own with mode 0600, and git none with that. Raises StoreUnavailable.
     """
     path = Path(database)
-    if path.parent.name != FOLDER or not _is_default(database):
+    if path.parent.name != FOLDER or not is_default(database):
         return
     with suppress(OSError):  # such as that there is none yet
         for link in (path.parent, *path.parent.iterdir()):
@@ -187,7 +187,8 @@ def check(database: str) -> None:
             raise _brought_along(what, path, "If it is yours, run `chmod 600` on it")
 
 
-def _is_default(database: str) -> bool:
+def is_default(database: str) -> bool:
+    """Whether it is where nobody need name it."""
     if not os.path.isabs(database):  # the default is absolute
         return False
     try:

@@ -59,6 +59,12 @@ def _is_ours(database: str) -> bool:
 
 def must_exist(database: str) -> None:
     """Refuse a name that no file has: a command that reads makes none."""
+    if not Path(database).exists() and location.is_default(database):
+        raise StoreUnavailable(
+            f"there is no queue here yet: {database} does not exist",
+            retryable=False,
+            hint="`headrace enqueue` or `run` makes it; --db or HEADRACE_DB names another.",
+        )
     if not Path(database).exists():
         raise StoreUnavailable(
             "there is no such database",

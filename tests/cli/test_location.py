@@ -140,8 +140,10 @@ def test_the_first_task_makes_the_folder(
 ) -> None:
     """It is ours alone, git does not see it, and nothing else in the repository changes."""
     monkeypatch.setattr(location, "here", lambda: default_database(main, {}, "linux"))
-    here("list", code=5, HEADRACE_DB="")
-    here("doctor", code=5, HEADRACE_DB="")
+    for command in ("list", "doctor"):
+        error = here(command, "--json", code=5, HEADRACE_DB="").json["error"]
+        assert error["message"].startswith("there is no queue here yet")
+        assert ("field" in error, error["retryable"]) == (False, False)
     assert not (main / ".headrace").exists()
     here("enqueue", "Build it", HEADRACE_DB="")
     assert S_IMODE((main / ".headrace").stat().st_mode) == 0o700
