@@ -32,7 +32,9 @@ def already_finished(task: Task, wish: str) -> AlreadyFinished:
         field="task_id",
         received=task.id,
         allowed="an unfinished task",
-        hint="Retry re-opens a failed or cancelled task.",
+        hint="It is done; enqueue a new one."
+        if task.status is Status.COMPLETED
+        else "Retry re-opens a failed or cancelled task.",
     )
 
 

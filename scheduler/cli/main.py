@@ -16,7 +16,9 @@ from importlib import import_module
 import click
 
 from scheduler.cli import exit_codes
+from scheduler.cli.nearest import did_you_mean
 from scheduler.cli.output import print_error
+from scheduler.cli.text import safe
 from scheduler.domain.errors import SchedulerError
 
 COMMANDS = {
@@ -57,6 +59,14 @@ class _Commands(click.Group):
         command = getattr(import_module(COMMANDS[cmd_name]), name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], COMMANDS)
+            ctx.fail(f"No such command '{safe(args[0])}'." + (f" {hint}" if hint else ""))
+        return super().resolve_command(ctx, args)
 
 
 @click.group(

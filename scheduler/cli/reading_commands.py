@@ -9,15 +9,45 @@ from typing import Any
 import click
 
 from scheduler import shapes
+from scheduler.cli.nearest import did_you_mean
 from scheduler.cli.options import as_json_option, database_option
 from scheduler.cli.output import print_facts, print_json, print_table
 from scheduler.cli.session import ask
 from scheduler.cli.text import safe
+from scheduler.domain.errors import InvalidRequest
+from scheduler.domain.task import Status
 from scheduler.domain.views import Explanation, Page, QueueStatus, Related, TaskDetails
+
+STATUSES = (*map(str, Status), "pending")
+ALSO_CALLED = {
+    "done": "completed",
+    "finished": "completed",
+    "open": "pending",
+    "waiting": "blocked",
+}
+
+
+def _statuses(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> Any:
+    for status in given:
+        if status not in STATUSES:
+            raise InvalidRequest(
+                "there is no such status",
+                field="--status",
+                received=status[:80],
+                allowed=", ".join(STATUSES),
+                hint=did_you_mean(ALSO_CALLED.get(status.lower(), status.lower()), STATUSES),
+            )
+    return given
 
 
 @click.command("list")
-@click.option("--status", multiple=True, help="Repeat for several; pending: all not yet started.")
+@click.option(
+    "--status",
+    multiple=True,
+    callback=_statuses,
+    metavar="NAME",
+    help="Repeat for several; pending: all not yet started.",
+)
 @click.option("--source", metavar="NAME", help="Only tasks from this source.")
 @click.option("--agent-type", metavar="NAME", help="Only tasks for this kind of agent.")
 @click.option("--group", metavar="NAME", help="Only tasks of this group.")

@@ -114,6 +114,32 @@ def test_json_of_every_command(here: Command) -> None:
     assert all(set(f) == {"severity", "what", "advice"} for f in checked["findings"])
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("enqeue", "x"), "Did you mean enqueue?"),
+        (("list", "--status", "done"), "Did you mean completed?"),
+        (("list", "--status", "redy"), "Did you mean ready?"),
+        (("plan", "--group", "montag"), "Did you mean montage?"),
+        (("plan", "--group", "x"), "`headrace list --json` shows the group"),
+    ],
+)
+def test_a_name_that_does_not_exist(here: Command, words: tuple[str, ...], hint: str) -> None:
+    """Is refused, with the nearest one that does."""
+    here("enqueue", "x", "--group", "montage")
+    assert hint in here(*words, code=2).err
+
+
+def test_a_group_that_is_done(here: Command) -> None:
+    """Has an empty plan, and its tasks are told to be over."""
+    task = here("enqueue", "x", "--group", "montage", "--agent-type", "x").out.strip()
+    here("work", "--agent-type", "x", "--exec", "true", "--until-idle")
+    assert here("plan", "--group", "montage", "--json").json["batches"] == []
+    for words in (("cancel", task), ("update", task, "--base-priority", "9")):
+        error = here(*words, "--json", code=4).json["error"]
+        assert error["hint"] == "It is done; enqueue a new one."
+
+
 def test_pages(here: Command) -> None:
     """A page says on stderr how to get the next one; the pages together hold each task once."""
     made = [here("enqueue", f"Task {n}").out.strip() for n in range(3)]

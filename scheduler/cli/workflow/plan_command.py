@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from scheduler import shapes
+from scheduler.cli.nearest import did_you_mean
 from scheduler.cli.options import as_json_option, database_option, split_ids
 from scheduler.cli.output import print_facts, print_json, print_table
 from scheduler.cli.session import ask
 from scheduler.cli.workflow.workflow_file import is_workflow
 from scheduler.domain.errors import InvalidRequest
 from scheduler.domain.views import Plan
+from scheduler.handle import Scheduler
 
 
 @click.command("plan")
@@ -52,9 +54,32 @@ def _plan(tasks: list[str], group: str | None, workers: int | None, database: st
         raise InvalidRequest("tasks and --group", field="--group", allowed="one of the two")
     if any(is_workflow(task) for task in tasks):
         return _plan_of_file(tasks, workers)
-    return ask(
-        database,
-        lambda scheduler: scheduler.execution_plan(tasks or None, group=group, workers=workers),
+
+    async def question(scheduler: Scheduler) -> Plan:
+        plan = await scheduler.execution_plan(tasks or None, group=group, workers=workers)
+        if group is not None and not plan.batches:
+            await _must_exist(group, scheduler)
+        return plan
+
+    return ask(database, question)
+
+
+async def _must_exist(group: str, scheduler: Scheduler) -> None:
+    """Refuse a group that no task has; one whose tasks have all finished has an empty plan."""
+    cursor, more = None, True
+    while more:  # a page is bounded by the tasks that were looked at, too
+        page = await scheduler.list(group=group, limit=1, cursor=cursor)
+        if page.tasks:
+            return
+        cursor, more = page.cursor, page.has_more
+    others = {task.group for task in (await scheduler.list(limit=500)).tasks}
+    known = sorted(other for other in others if other is not None)
+    raise InvalidRequest(
+        "no task has this group",
+        field="--group",
+        received=group[:200],
+        allowed="the group of a task on record",
+        hint=did_you_mean(group, known) or "`headrace list --json` shows the group of each task.",
     )
 
 

@@ -6,7 +6,6 @@ a task, and an optional `name`. What the fields mean is the business of `workflo
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from scheduler.cli.nearest import did_you_mean
 from scheduler.domain.errors import InvalidRequest
 
 FORMATS = (".jsonl", ".toml")
@@ -67,14 +67,13 @@ def read_entries(path: Path) -> tuple[str, list[Entry]]:
 def unknown_name(place: str, what: str, given: str, known: Iterable[str]) -> InvalidRequest:
     """The error for a name that does not exist, with the nearest one that does."""
     known = tuple(known)
-    near = difflib.get_close_matches(given, known, 1, 0.5)
     shown = ", ".join(known[:30]) + (", …" if len(known) > 30 else "")
     return wrong(
         place,
         f"there is no such {what}",
         received=given[:200],
         allowed=shown,
-        hint=f"Did you mean {near[0]}?" if near else None,
+        hint=did_you_mean(given, known),
     )
 
 
