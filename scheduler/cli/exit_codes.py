@@ -23,6 +23,7 @@ MEANINGS = {
     STORE: "the database cannot be used now, or is overloaded",
     NO_OUTPUT: "the output cannot be written: no space is left",
     INTERRUPTED: "interrupted by Ctrl-C (other signals: 128 + their number)",
+    BROKEN_PIPE: "whoever read the output has gone",
 }
 
 

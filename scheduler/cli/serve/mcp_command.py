@@ -27,7 +27,7 @@ def mcp_command(database: str, tools: Profile, print_config: bool) -> None:
     \b
     Examples:
       headrace mcp --print-config
-      claude mcp add headrace -- headrace mcp
+      claude mcp add --scope user headrace -- headrace mcp
       headrace mcp --db build/tasks.db --tools all
     """
     if print_config:
