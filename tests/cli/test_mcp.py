@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shlex
+import signal
 import subprocess
 import tomllib
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from scheduler.cli.serve import client_configs
-from tests.cli.conftest import Command
+from tests.cli.conftest import COMMAND, PATIENCE, Command
 from tests.endpoint.raw_stdio import RawSession
 
 
@@ -105,7 +107,9 @@ def test_every_client_of_a_server(here: Command, tmp_path: Path) -> None:
     assert json.loads(under(found, ".vscode/mcp.json"))["servers"]["headrace"]["url"] == url
     codex = tomllib.loads(under(found, "config.toml"))["mcp_servers"]["headrace"]
     assert codex == {"url": url, "bearer_token_env_var": "HEADRACE_TOKEN"}
-    assert str(tmp_path / "my token") in said.out
+    assert f"{tmp_path}/my token (made by the first `headrace serve`). Put" in said.out
+    (tmp_path / "my token").touch()
+    assert "made by" not in here("serve", "--print-config", "--token-file", "my token").out
 
 
 def test_no_command_shows_the_token(here: Command, tmp_path: Path) -> None:
@@ -133,6 +137,27 @@ def test_the_executable(argument: str, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.argv", [""])
     if argument != "headrace":
         assert client_configs.executable() == [str(tmp_path / "python"), "-m", "scheduler.cli"]
+
+
+@pytest.mark.process
+def test_at_a_terminal(tmp_path: Path) -> None:
+    """It says that it waits for a program, and ends with Ctrl-C."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "mcp", "--db", "tasks.db"],
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(theirs)
+    assert process.stderr is not None
+    assert "`headrace mcp --print-config` says" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    os.close(ours)
+    assert (out, err) == ("", "")
 
 
 @pytest.mark.process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -69,13 +70,14 @@ def for_http(url: str, token_file: Path) -> str:
     """
     file = str(token_file)
     _check([file])
+    made = "" if os.path.exists(token_file) else " (made by the first `headrace serve`)"
     environment = f'export {VARIABLE}="$(cat {shlex.quote(file)})"'
     header = f"Authorization: Bearer ${{{VARIABLE}}}"
     from_env = _bearer(f"${{env:{VARIABLE}}}")
     add = f"claude mcp add --transport http {NAME} {url} --header {shlex.quote(header)}"
     return _page(
         (
-            f"The token is in {file}. Put it into the environment in which a client starts",
+            f"The token is in {file}{made}. Put it into the environment in which a client starts",
             environment,
         ),
         ("Claude Code", add),

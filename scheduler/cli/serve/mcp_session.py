@@ -7,6 +7,7 @@ import sys
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TypeVar
 
+import click
 import trio
 
 from actors.system import Asking
@@ -21,12 +22,18 @@ from scheduler.endpoint.tools import Profile
 from scheduler.handle import Scheduler
 
 T = TypeVar("T")
+AT_A_TERMINAL = (
+    "headrace mcp speaks MCP with the program that starts it; `headrace mcp --print-config` says"
+    " how to add it to a client. Ctrl-C ends it."
+)
 
 
 def serve(database: str, profile: Profile) -> int:
     """Serve one client until it leaves or a signal comes; returns the exit code."""
     must_be_open()
     log_to_stderr()
+    if sys.stdin.isatty():  # nobody's client
+        click.echo(AT_A_TERMINAL, err=True)
     number = trio.run(_session, database, profile)
     return 128 + number if number else exit_codes.OK
 
