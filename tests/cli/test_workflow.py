@@ -88,6 +88,37 @@ def test_mistakes_in_toml(tmp_path: Path, text: str, message: str) -> None:
     assert read(tmp_path, "w.toml", text).message.startswith(message)
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        "true | false",
+        "a || b",
+        "a && b",
+        "cd x; make",
+        "a ; b",
+        "date > x",
+        "x 2>&1",
+        "a <in",
+        "a &",
+    ],
+)
+def test_what_only_a_shell_would_heed(tmp_path: Path, run: str) -> None:
+    """Is refused, with the words that start one: a program would take it for its arguments."""
+    error = read(tmp_path, "w.jsonl", json.dumps({"ref": "a", "run": run}))
+    assert "there is no shell here" in error.message
+    assert error.hint == f"Write sh -c '{run}'"
+
+
+@pytest.mark.parametrize(
+    "run",
+    ["sh -c 'a | b; c'", r"find . -exec rm {} \;", 'grep "|" x', "echo a=>b", ["a", "|", "b"]],
+)
+def test_what_is_quoted_is_a_word(tmp_path: Path, run: object) -> None:
+    """And so is each of a list."""
+    (tmp_path / "w.jsonl").write_text(json.dumps({"ref": "a", "run": run}))
+    assert read_workflow(tmp_path / "w.jsonl").tasks["a"].command
+
+
 def test_a_circle_is_told_with_its_path(tmp_path: Path) -> None:
     """Each ref of the path waits for the next, the last for the first."""
     waits = {"a": "b", "b": "c", "c": "d", "d": "b"}

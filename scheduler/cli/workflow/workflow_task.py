@@ -6,6 +6,7 @@ long the task took once, to be replayed as a sleep). The other fields are those 
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from datetime import datetime
@@ -29,6 +30,8 @@ FROM_SPEC = tuple(
     for field in TaskSpec.__struct_fields__
     if field not in MADE_BY_RUN and field not in REFERENCES
 )
+_QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.S)
+_FOR_A_SHELL = re.compile(r"\|\|?|&&?|.*;|\d*>.*|&>.*|<.*")
 FIELDS = ("ref", "name", "run", "runtime_s", *REFERENCES, *FROM_SPEC)
 
 
@@ -140,6 +143,7 @@ def _command(run: object) -> tuple[str, ...]:
             raise InvalidRequest(
                 f"run cannot be split into words: {error}", field="run", received=run[:80]
             ) from None
+        _check_for_shell(run)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise InvalidRequest(
             "run is no command", field="run", received=repr(run)[:80], allowed=allowed
@@ -149,6 +153,20 @@ def _command(run: object) -> tuple[str, ...]:
             "run is empty or holds a NUL", field="run", received=repr(run)[:80], allowed=allowed
         )
     return tuple(words)
+
+
+def _check_for_shell(run: str) -> None:
+    """Refuse what only a shell would heed, and a program would take for its arguments."""
+    bare = _QUOTED.sub("q", run)  # whoever quotes it means the character
+    word = next(filter(_FOR_A_SHELL.fullmatch, bare.split()), None)
+    if word is not None:
+        raise InvalidRequest(
+            f"run holds {word}, and there is no shell here to heed it",
+            field="run",
+            received=run[:80],
+            allowed="one command with its arguments; quoted, or in a list, a word is left as it is",
+            hint=f"Write {shlex.join(['sh', '-c', run])}"[:300],
+        )
 
 
 def _runtime(value: Any) -> float:
