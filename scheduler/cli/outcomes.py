@@ -47,7 +47,7 @@ async def attempt(
         with trio.move_on_after(inf if limit is None else limit) as scope:
             code = await run_command(words, environment, stdout, stderr, stdin)
     except OSError as error:
-        return Outcome(not_started(error))
+        return Outcome(not_started(words[0], error))
     if scope.cancelled_caught:
         assert limit is not None
         return Outcome(story(timed_out(limit), stdout, stderr))
@@ -62,8 +62,8 @@ def timed_out(seconds: float) -> str:
     return f"timed out after {seconds:g} s"
 
 
-def not_started(error: OSError) -> str:
-    return f"cannot be started: {error.strerror or error}"
+def not_started(command: str, error: OSError) -> str:
+    return f"{command} cannot be started: {error.strerror or error}"
 
 
 def how_it_ended(code: int) -> str:

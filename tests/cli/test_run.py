@@ -140,7 +140,7 @@ def test_failures(headrace: Headrace) -> None:
         "signal": "killed by SIGKILL",
         "timeout": "timed out after 0.1 s",
         "replayed timeout": "timed out after 0.1 s",
-        "missing": "cannot be started: No such file or directory",
+        "missing": "no-such-command cannot be started: No such file or directory",
     }
     assert refs(events, "retrying") == ["twice"]
     closed = events[-1]
@@ -151,6 +151,7 @@ def test_failures(headrace: Headrace) -> None:
     root = next(failure for failure in closed["failures"] if failure["ref"] == "code")
     line = f"headrace retry {root['task_id']} --cascade --db {headrace.folder}/tasks.db"
     assert f"failed code ({root['task_id']}): exit code 3\n    why\n  again: {line}" in said.out
+    assert f"{line}  # then the same run again\n" in said.out
 
     headrace(*line.split()[1:])
     retried = headrace("run", file, "--json", code=1).events

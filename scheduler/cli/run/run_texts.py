@@ -108,7 +108,8 @@ def _print_failures(summary: Summary) -> None:
         click.echo(f"\n{failure.status} {safe(failure.ref)} ({failure.task_id}): {first}")
         for line in more[-SHOWN_LINES:]:
             click.echo(f"    {line}")
-        click.echo(f"  again: {_command(summary, 'retry', failure.task_id, '--cascade')}")
+        retry = _command(summary, "retry", failure.task_id, "--cascade")
+        click.echo(f"  again: {retry}  # then the same run again")
     more_failures = len(summary.failures) - SHOWN_FAILURES
     if more_failures > 0:
         listing = _command(summary, "list", "--group", summary.workflow, "--status", "failed")
