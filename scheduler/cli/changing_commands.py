@@ -8,11 +8,14 @@ from typing import Any
 import click
 
 from scheduler import shapes
+from scheduler.cli.looking import any_task, known
 from scheduler.cli.options import as_json_option, database_option, given, split_ids, task_fields
 from scheduler.cli.output import print_json
 from scheduler.cli.session import ask
+from scheduler.cli.text import safe
 from scheduler.domain.task import Task
 from scheduler.domain.views import Cancellation
+from scheduler.handle import Scheduler
 
 
 @click.command("enqueue")
@@ -188,8 +191,18 @@ def pause_command(agent_type: str, database: str, as_json: bool) -> None:
     Example:
       headrace pause builder
     """
-    ask(database, lambda scheduler: scheduler.pause(agent_type))
+
+    async def question(scheduler: Scheduler) -> list[str] | None:
+        await scheduler.pause(agent_type)
+        if await any_task(scheduler, agent_type=agent_type):
+            return None
+        return await known(scheduler, "agent_type")
+
+    others = ask(database, question)
     _print_lane(agent_type, True, as_json)
+    if others is not None:
+        names = ", ".join(map(safe, others)) or "none"
+        click.echo(f"note: no task has this agent_type so far; known: {names}", err=True)
 
 
 @click.command("resume")

@@ -11,11 +11,12 @@ import click
 from scheduler import shapes
 from scheduler.cli.nearest import did_you_mean
 from scheduler.cli.options import as_json_option, database_option
+from scheduler.cli.outcomes import in_short
 from scheduler.cli.output import print_facts, print_json, print_table
 from scheduler.cli.session import ask
 from scheduler.cli.text import safe
 from scheduler.domain.errors import InvalidRequest
-from scheduler.domain.task import Status
+from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.views import Explanation, Page, QueueStatus, Related, TaskDetails
 
 STATUSES = (*map(str, Status), "pending")
@@ -72,7 +73,7 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
         print_json(shapes.page(page))
         return
     print_table(
-        ("id", "status", "priority", "blocked_by", "agent_type", "summary"),
+        ("id", "status", "priority", "blocked_by", "agent_type", "holder", "summary"),
         [
             (
                 task.id,
@@ -80,11 +81,12 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
                 f"{task.priority:.1f}",
                 page.blocked_by.get(task.id, 0),
                 task.agent_type,
+                task.lease.holder if task.lease else "",
                 task.summary,
             )
             for task in page.tasks
         ],
-        shorten=("agent_type", "summary"),
+        shorten=("agent_type", "holder", "summary"),
     )
     if not page.tasks:
         click.echo("No tasks here.", err=True)
@@ -114,20 +116,29 @@ def get_command(task_id: str, database: str, as_json: bool) -> None:
 def _facts(found: TaskDetails) -> dict[str, object]:
     """A task for people: what is absent is left out."""
     facts = shapes.whole(found.task)
-    lease = found.task.lease
     facts |= {
-        "lease": lease and f"{lease.holder} until {shapes.when(lease.expires_at)}",
+        "lease": _lease(found.task),
+        "estimated_duration": round(found.task.estimated_duration, 3),
         "payload": _pretty(facts["payload"]),
         "result": _pretty(facts["result"]),
         "prerequisites": neighbors(other for other in found.prerequisites if other.must_succeed),
         "run_after": neighbors(other for other in found.prerequisites if not other.must_succeed),
         "dependents": neighbors(found.dependents),
-        "attempts": "\n".join(
-            f"{one.attempt}  {one.outcome:<11}  {one.ended_s - one.started_s:.1f} s  {one.holder}"
-            for one in found.attempts
-        ),
+        "attempts": "\n".join(map(_attempt, found.attempts)),
     }
     return {name: fact for name, fact in facts.items() if fact is not None and fact != ""}
+
+
+def _lease(task: Task) -> str | None:
+    if task.lease is None:
+        return None
+    return f"{task.lease.holder} until {shapes.when(task.lease.expires_at)}"
+
+
+def _attempt(one: Attempt) -> str:
+    seconds = one.ended_s - one.started_s
+    line = f"{one.attempt}  {one.outcome:<11}  {seconds:.1f} s  {safe(one.holder)}"
+    return f"{line}  {safe(in_short(one.error))}" if one.error else line
 
 
 def _pretty(value: Any) -> str | None:
@@ -180,7 +191,7 @@ def explain_command(task_id: str, database: str, as_json: bool) -> None:
         print_json(shape)
         return
     parts = shape.pop("components")
-    shape["blocked_by"] = neighbors(found.blocked_by)
+    shape |= {"lease": _lease(found.task), "blocked_by": neighbors(found.blocked_by)}
     print_facts({name: fact for name, fact in shape.items() if fact is not None and fact != ""})
     click.echo("components, 0 to 100 each before their weights")
     print_facts({f"  {name}": value for name, value in parts.items()})

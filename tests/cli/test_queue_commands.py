@@ -130,6 +130,35 @@ def test_a_name_that_does_not_exist(here: Command, words: tuple[str, ...], hint:
     assert hint in here(*words, code=2).err
 
 
+def test_a_pause_of_what_nobody_does(here: Command) -> None:
+    """Is noted with the types that are known, for it may be a slip."""
+    for name in ("tester", "builder"):
+        here("enqueue", "x", "--agent-type", name)
+    said = here("pause", "bilder")
+    assert said.err == "note: no task has this agent_type so far; known: builder, tester\n"
+    assert here("pause", "builder").err == ""
+
+
+@pytest.mark.process
+def test_who_holds_a_task(headrace: Headrace) -> None:
+    """Is told by list, get and explain; get also says why earlier attempts failed."""
+    words = ("--agent-type", "x", "--estimated-duration", "0.28625476360321045")
+    task = headrace("enqueue", "x", *words).out.strip()
+    command = "test $HEADRACE_ATTEMPT = 2 || { echo trace; echo why; exit 3; }; echo; sleep 60"
+    options = ("--agent-type", "x", "--exec", command, "--name", "worker seven")
+    process = headrace.start("work", *options)
+    assert process.stdout is not None
+    while "(attempt 2)" not in process.stdout.readline():
+        assert process.poll() is None
+    header, row = headrace("list").lines
+    assert dict(zip(header.split("\t"), row.split("\t"), strict=True))["holder"] == "worker seven"
+    assert "worker seven until 2" in headrace("explain", task).out
+    got = headrace("get", task).lines
+    assert "worker seven until 2" in "".join(got)
+    assert any(line.endswith("worker seven  exit code 3: why") for line in got)
+    assert any(line.split() == ["estimated_duration", "0.286"] for line in got)
+
+
 def test_a_group_that_is_done(here: Command) -> None:
     """Has an empty plan, and its tasks are told to be over."""
     task = here("enqueue", "x", "--group", "montage", "--agent-type", "x").out.strip()

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from scheduler import shapes
+from scheduler.cli.looking import any_task, known
 from scheduler.cli.nearest import did_you_mean
 from scheduler.cli.options import as_json_option, database_option, split_ids
 from scheduler.cli.output import print_facts, print_json, print_table
@@ -66,20 +67,15 @@ def _plan(tasks: list[str], group: str | None, workers: int | None, database: st
 
 async def _must_exist(group: str, scheduler: Scheduler) -> None:
     """Refuse a group that no task has; one whose tasks have all finished has an empty plan."""
-    cursor, more = None, True
-    while more:  # a page is bounded by the tasks that were looked at, too
-        page = await scheduler.list(group=group, limit=1, cursor=cursor)
-        if page.tasks:
-            return
-        cursor, more = page.cursor, page.has_more
-    others = {task.group for task in (await scheduler.list(limit=500)).tasks}
-    known = sorted(other for other in others if other is not None)
+    if await any_task(scheduler, group=group):
+        return
     raise InvalidRequest(
         "no task has this group",
         field="--group",
         received=group[:200],
         allowed="the group of a task on record",
-        hint=did_you_mean(group, known) or "`headrace list --json` shows the group of each task.",
+        hint=did_you_mean(group, await known(scheduler, "group"))
+        or "`headrace list --json` shows the group of each task.",
     )
 
 
