@@ -219,6 +219,23 @@ def test_an_idle_worker_stops_at_once(headrace: Headrace, number: signal.Signals
 
 
 @pytest.mark.process
+def test_what_a_second_signal_would_do(headrace: Headrace) -> None:
+    """Is told only if there is something to give back."""
+    idle = headrace.start("work", "--agent-type", "x", "--exec", "true")
+    assert idle.stdout is not None
+    idle.stdout.readline()
+    idle.send_signal(signal.SIGTERM)
+    assert idle.communicate(timeout=20)[0].splitlines()[0] == "stopping: takes no more"
+    headrace("enqueue", "a", "--agent-type", "x")
+    busy = headrace.start("work", "--agent-type", "x", "--exec", "sleep 60", "--grace", "0.1s")
+    assert busy.stdout is not None
+    while not busy.stdout.readline().startswith("started"):
+        assert busy.poll() is None
+    busy.send_signal(signal.SIGTERM)
+    assert "; again to give back what is running" in busy.communicate(timeout=20)[0]
+
+
+@pytest.mark.process
 def test_running_work_may_end_after_a_signal(headrace: Headrace) -> None:
     """The worker takes no more, and ends with it."""
     for name in ("a", "b"):

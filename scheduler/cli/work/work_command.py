@@ -102,7 +102,7 @@ def work_command(
 
     \b
     Examples:
-      headrace work --agent-type resize --exec 'jq -r .task.payload.path | xargs ./resize.sh'
+      headrace work --agent-type resize --exec './resize.sh -- "$(jq -r .task.payload.path)"'
       headrace work --agent-type test --exec ./test.sh --concurrency 4 --until-idle
       headrace work --agent-type gpu --exec ./train.py --url https://build:8000/mcp --token-file t
     """

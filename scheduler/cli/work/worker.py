@@ -84,6 +84,11 @@ class Worker:
             with self._taking:
                 await self._take(nursery)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in hand."""
+        return not self._held
+
     def take_no_more(self) -> None:
         """End when what is in hand has ended."""
         self._taking.cancel()

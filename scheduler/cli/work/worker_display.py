@@ -66,10 +66,11 @@ class Display:
         else:
             click.echo(f"{event.kind:<9}  {event.work.task_id}  {_words(event)}")
 
-    def stopping(self) -> None:
-        """A signal came: nothing more is taken."""
+    def stopping(self, *, idle: bool) -> None:
+        """A signal came: nothing more is taken. Unless it is idle, a second one is heeded."""
         if not self._as_json:
-            click.echo("stopping: takes no more; again to give back what is running")
+            more = "" if idle else "; again to give back what is running"
+            click.echo(f"stopping: takes no more{more}")
 
     def closed(self) -> None:
         """The queue is closed."""

@@ -131,7 +131,7 @@ class _Session:
             task_status.started()
             self.signal = await anext(aiter(signals))
             worker.take_no_more()
-            self.display.stopping()
+            self.display.stopping(idle=worker.idle)
             with trio.move_on_after(self._settings.grace):
                 await anext(aiter(signals))
             worker.give_back()
