@@ -115,7 +115,8 @@ async def test_what_a_child_says_last_is_heard() -> None:
 @pytest.mark.parametrize("kind", ["work", "run"])
 def test_commands_end_with_a_killed_worker(headrace: Headrace, kind: str) -> None:
     """Also by kill -9: what they were doing begins anew, and must not be done twice at once."""
-    line = "echo $$ > pid; sleep 60 & echo $! >> pid; wait"
+    # It has run for a moment when we learn of it: before, the guard need not know it yet.
+    line = "sleep 0.5; echo $$ > pid; sleep 60 & echo $! >> pid; wait"
     if kind == "work":
         headrace("enqueue", "a", "--agent-type", "x")
         process = headrace.start("work", "--agent-type", "x", "--exec", line)
