@@ -3,9 +3,11 @@
 What stands on what, from the top:
 
     scheduler.cli          the `headrace` command
+    scheduler.endpoint     the MCP server for agents, over stdio and HTTP
     scheduler.sharing      connect() and serve(): one file, many processes
     scheduler.embedding    open_scheduler(): store, actors, recovery, orderly close
     scheduler.handle       Scheduler: the object a client holds, one short method a command
+    scheduler.shapes       answers as JSON, for the command line and the endpoint
     actors                 ingest, resolver, prioritizer, persister, and the loops that run them
     persistence            the stores: SQLite and memory
     scheduler.domain       pure: what a task is, how it moves, the graph, the score

@@ -15,7 +15,10 @@ LENGTH = 4
 
 
 class Framed:
-    """One end of a connection. `post` from anywhere, `run` and `receive` in a task each."""
+    """One end of a connection. `post` from anywhere, `receive` in a task.
+
+    `run`, in another task, sends what the socket did not take at once.
+    """
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
