@@ -23,7 +23,7 @@ from scheduler.domain import lifecycle
 from scheduler.domain.priority import Weights
 from scheduler.domain.task import Attempt, Status, Task
 
-FIXED_WHILE_RUNNING = ("agent_type", "not_before_s")
+FIXED_WHILE_RUNNING = ("agent_type", "not_before_s", "limit_key")
 
 
 class Prioritizer:
@@ -191,7 +191,9 @@ class Prioritizer:
             self.holdings.withdraw(command.number)
             return [(To.RESOLVER, replace(command, task=task))]
         if any(column in command.changes for column in FIXED_WHILE_RUNNING):
-            command.reply.refuse(lifecycle.illegal(task, "change its agent_type or not_before"))
+            command.reply.refuse(
+                lifecycle.illegal(task, "change its agent_type, limit_key or not_before")
+            )
             return []
         task = lifecycle.revise(task, **command.changes)
         self.holdings.replace_running(task)

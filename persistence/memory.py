@@ -19,6 +19,8 @@ from persistence.store import (
     Pruned,
     StorePage,
 )
+from scheduler.domain.limits import Limit, LimitScope
+from scheduler.domain.recurrence import Schedule
 from scheduler.domain.task import FINISHED, UNFINISHED, Attempt, Status, Task
 from scheduler.domain.views import Change
 
@@ -35,6 +37,8 @@ class MemoryStore:
         self._attempts: dict[int, list[Attempt]] = {}
         self._durations: dict[str, Duration] = {}
         self._paused: set[str] = set()
+        self._limits: dict[LimitScope, Limit] = {}
+        self._schedules: dict[str, Schedule] = {}
         self._receipts: dict[str, str] = {}
         self._counts = dict.fromkeys(Status, 0)
         self._sequence = 0
@@ -73,9 +77,19 @@ class MemoryStore:
         self._durations |= batch.durations
         for lane, stopped in batch.paused.items():
             (self._paused.add if stopped else self._paused.discard)(lane)
+        self._settings(batch)
         self._receipts |= batch.receipts
         self._counts |= batch.counts or {}
         self._sequence = self._sequence if batch.sequence is None else batch.sequence
+
+    def _settings(self, batch: Batch) -> None:
+        limits = self._limits | batch.limits
+        self._limits = {scope: limit for scope, limit in limits.items() if not limit.empty}
+        for name, schedule in batch.schedules.items():
+            if schedule is None:
+                self._schedules.pop(name, None)
+            else:
+                self._schedules[name] = schedule
 
     def rollback(self) -> None:
         self._written = None
@@ -155,6 +169,8 @@ class MemoryStore:
             outside={number: status for number, status in found.items() if status in FINISHED},
             durations=dict(self._durations),
             paused=set(self._paused),
+            limits=[self._limits[scope] for scope in sorted(self._limits)],
+            schedules=sorted(self._schedules.values(), key=lambda schedule: schedule.name),
             counts=dict(self._counts),
             sequence=self._sequence,
             largest=self._tasks.peekitem()[0] if self._tasks else 0,

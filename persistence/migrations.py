@@ -105,6 +105,25 @@ def owners_and_receipts(db: Database) -> None:
     )
 
 
+@migrations()
+def limits_and_schedules(db: Database) -> None:
+    """Limits on what may run, work that recurs, and where a request was traced."""
+    db.execute("ALTER TABLE tasks ADD COLUMN limit_key TEXT")
+    db.execute("ALTER TABLE tasks ADD COLUMN traceparent TEXT")
+    db.execute(
+        """CREATE TABLE limits (
+            kind TEXT NOT NULL, name TEXT NOT NULL, concurrency INTEGER, starts INTEGER, per REAL,
+            burst INTEGER, weight REAL, full_s REAL NOT NULL,
+            PRIMARY KEY (kind, name)) WITHOUT ROWID"""
+    )
+    db.execute(
+        """CREATE TABLE schedules (
+            name TEXT NOT NULL PRIMARY KEY, "when" TEXT NOT NULL, timezone TEXT NOT NULL,
+            catch_up TEXT NOT NULL, request_json TEXT NOT NULL, anchor_s REAL NOT NULL,
+            next_s REAL NOT NULL) WITHOUT ROWID"""
+    )
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to the newest schema, all or nothing."""
     database = Database(connection, recursive_triggers=False, execute_plugins=False)

@@ -36,6 +36,8 @@ from persistence.wal import WalGauge
 from persistence.writing import write_batch
 from scheduler.domain.errors import StoreError
 from scheduler.domain.ids import LARGEST
+from scheduler.domain.limits import Limit
+from scheduler.domain.recurrence import Schedule
 from scheduler.domain.task import UNFINISHED, Attempt, Status, Task
 from scheduler.domain.views import Change
 
@@ -135,6 +137,8 @@ class SQLiteStore:
             edges = edges_of(execute(sql.UNFINISHED_EDGES))
             tasks = tasks_of(execute(sql.UNFINISHED_TASKS), edges)
             lanes = execute(sql.LANES).fetchall()
+            limits = [Limit(*row) for row in execute(sql.LIMITS)]
+            schedules = [Schedule(*row) for row in execute(sql.SCHEDULES)]
             counters: dict[str, int] = dict(execute(sql.COUNTERS))
             (largest,) = execute(sql.LARGEST).fetchone()
         unfinished = {task.number for task in tasks}
@@ -144,6 +148,8 @@ class SQLiteStore:
             outside=self.statuses(ends - unfinished),
             durations={lane: Duration(mean, count) for lane, mean, count, _ in lanes if count},
             paused={lane for lane, _, _, paused in lanes if paused},
+            limits=limits,
+            schedules=schedules,
             counts={status: counters.get(status, 0) for status in Status},
             sequence=counters["sequence"],
             largest=largest or 0,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from scheduler.domain.task import ASKED_COLUMNS, COLUMNS, STATE_COLUMNS, UNFINISHED
 
 APPLICATION_ID = 0x68647263  # "hdrc", in the header of every file
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def _names(fields: tuple[str, ...]) -> list[str]:
@@ -92,6 +92,15 @@ PUT_DURATION = """
 PUT_PAUSED = """
     INSERT INTO lanes (agent_type, paused) VALUES (?, ?)
     ON CONFLICT (agent_type) DO UPDATE SET paused = excluded.paused"""
+PUT_LIMIT = """
+    INSERT OR REPLACE INTO limits (kind, name, concurrency, starts, per, burst, weight, full_s)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+DROP_LIMIT = "DELETE FROM limits WHERE kind = ? AND name = ?"
+PUT_SCHEDULE = """
+    INSERT OR REPLACE INTO schedules
+        (name, "when", timezone, catch_up, request_json, anchor_s, next_s)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+DROP_SCHEDULE = "DELETE FROM schedules WHERE name = ?"
 PUT_COUNTER = "INSERT OR REPLACE INTO counters (name, value) VALUES (?, ?)"
 PUT_RECEIPT = "INSERT OR REPLACE INTO receipts (request, receipt) VALUES (?, ?)"
 DROP_RECEIPTS = "DELETE FROM receipts WHERE request < ?"
@@ -109,6 +118,12 @@ UNFINISHED_EDGES = f"""
     FROM tasks AS t INDEXED BY tasks_unfinished CROSS JOIN edges AS e ON e.task = t.id
     WHERE {_T_OPEN} ORDER BY t.id, e.prerequisite"""
 LANES = "SELECT agent_type, mean_seconds, count, paused FROM lanes"
+LIMITS = """
+    SELECT kind, name, concurrency, starts, per, burst, weight, full_s FROM limits
+    ORDER BY kind, name"""
+SCHEDULES = """
+    SELECT name, "when", timezone, catch_up, request_json, anchor_s, next_s FROM schedules
+    ORDER BY name"""
 COUNTERS = "SELECT name, value FROM counters"
 LARGEST = "SELECT max(id) FROM tasks"
 

@@ -19,6 +19,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from scheduler.domain.durations import Duration as Duration
+from scheduler.domain.limits import Limit, LimitScope
+from scheduler.domain.recurrence import Schedule
 from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.views import Change
 
@@ -72,6 +74,8 @@ class Loaded(msgspec.Struct):
     outside: dict[int, Status]
     durations: dict[str, Duration]
     paused: set[str]
+    limits: list[Limit]
+    schedules: list[Schedule]
     counts: dict[Status, int]
     sequence: int
     largest: int
@@ -96,6 +100,7 @@ class Batch:
     `inserted`: rows that the store has not seen. `moved`: state columns changed.
     `rewritten`: any column, and edges, changed. `touched`: state columns changed, but no change
     in the feed (heartbeats). `sequences`: the change number of each of the first three.
+    `limits`: an empty one is to be forgotten, and so is a schedule that is None.
     `receipts`: by request id, what came of it (JSON text); not a change by themselves.
     `counts` and `sequence` hold after the batch; None while nothing changed them.
     """
@@ -105,10 +110,12 @@ class Batch:
         "counts",
         "durations",
         "inserted",
+        "limits",
         "moved",
         "paused",
         "receipts",
         "rewritten",
+        "schedules",
         "sequence",
         "sequences",
         "touched",
@@ -123,6 +130,8 @@ class Batch:
         self.attempts: list[Attempt] = []
         self.durations: dict[str, Duration] = {}
         self.paused: dict[str, bool] = {}
+        self.limits: dict[LimitScope, Limit] = {}
+        self.schedules: dict[str, Schedule | None] = {}
         self.receipts: dict[str, str] = {}
         self.counts: dict[Status, int] | None = None
         self.sequence: int | None = None
@@ -173,6 +182,8 @@ class Batch:
         self.attempts += newer.attempts
         self.durations |= newer.durations
         self.paused |= newer.paused
+        self.limits |= newer.limits
+        self.schedules |= newer.schedules
         self.receipts |= newer.receipts
         self.counts = self.counts if newer.counts is None else newer.counts
         self.sequence = self.sequence if newer.sequence is None else newer.sequence
@@ -187,7 +198,7 @@ class Batch:
         )
 
     def __len__(self) -> int:
-        """How many changes of tasks and lanes wait here."""
+        """How many changes of tasks, lanes, limits and schedules wait here."""
         return (
             len(self.inserted)
             + len(self.moved)
@@ -195,6 +206,8 @@ class Batch:
             + len(self.touched)
             + len(self.durations)
             + len(self.paused)
+            + len(self.limits)
+            + len(self.schedules)
         )
 
 

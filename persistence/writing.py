@@ -61,6 +61,12 @@ def _statements(batch: Batch) -> Iterator[tuple[str, Iterator[Row]]]:
     durations = batch.durations.items()
     yield sql.PUT_DURATION, ((lane, known.mean, known.count) for lane, known in durations)
     yield sql.PUT_PAUSED, iter(batch.paused.items())
+    limits = batch.limits.values()
+    yield sql.PUT_LIMIT, (astuple(limit) for limit in limits if not limit.empty)
+    yield sql.DROP_LIMIT, (limit.scope for limit in limits if limit.empty)
+    schedules = batch.schedules.items()
+    yield sql.PUT_SCHEDULE, (astuple(schedule) for _, schedule in schedules if schedule)
+    yield sql.DROP_SCHEDULE, ((name,) for name, schedule in schedules if schedule is None)
     yield sql.PUT_COUNTER, iter(_counters(batch))
     yield sql.PUT_RECEIPT, iter(batch.receipts.items())
     if batch.receipts:

@@ -182,6 +182,7 @@ CHANGEABLE: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "group": ("group", _optional(_name)),
     "max_attempts": ("max_attempts", _number(1, 1_000, is_whole=True)),
     "timeout": ("timeout", _optional(_number(0.001, TEN_YEARS))),
+    "limit_key": ("limit_key", _optional(_name)),
 }
 
 

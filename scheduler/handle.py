@@ -222,11 +222,11 @@ class Scheduler:
 
     async def update(self, task: TaskOrId, **fields: Any) -> Task:
         """Change fields of an unfinished task: description, summary, agent_type, base_priority,
-        deadline, not_before, estimated_duration, payload, group, max_attempts, timeout.
+        deadline, not_before, estimated_duration, payload, group, max_attempts, timeout, limit_key.
 
             await scheduler.update(task, base_priority=9, deadline=None)
 
-        A running task keeps its agent_type and not_before. Raises UnknownTask,
+        A running task keeps its agent_type, limit_key and not_before. Raises UnknownTask,
         AlreadyFinished, IllegalTransition.
         """
         return (await self._door.ask(ask.Update(number_of(task), check.changes(fields), Reply())))[

@@ -57,6 +57,7 @@ def whole(task: Task) -> Shape:
         "not_before": when(task.not_before),
         "estimated_duration": task.estimated_duration,
         "timeout": task.timeout,
+        "limit_key": task.limit_key,
         "attempt": task.attempt,
         "max_attempts": task.max_attempts,
         "revision": task.revision,

@@ -126,7 +126,7 @@ def retry_command(task_id: str, cascade: bool, database: str, as_json: bool) -> 
     "--clear",
     multiple=True,
     metavar="FIELD",
-    help="Set a field to nothing: deadline, not_before, payload, group, timeout.",
+    help="Set a field to nothing: deadline, not_before, payload, group, timeout, limit_key.",
 )
 @database_option
 @as_json_option

@@ -117,6 +117,9 @@ _FIELDS = [
     click.option(
         "--timeout", callback=seconds, metavar="SPAN", help="How long a try may take: 90, 5m, 2h."
     ),
+    click.option(
+        "--limit-key", metavar="NAME", help="It shares the limit of this name, if one is set."
+    ),
 ]
 
 

@@ -44,6 +44,8 @@ def make_task(
         request.parent,
         request.max_attempts,
         request.timeout,
+        request.limit_key,
+        request.traceparent,
         now,
         status=status,
         ready_s=now if status is Status.READY else None,
@@ -78,5 +80,7 @@ def request_hash(request: Request, numbers: Sequence[int]) -> str:
         request.max_attempts,
         request.timeout,
     ]
+    if request.limit_key is not None:  # younger than hashes on record
+        canonical.append(request.limit_key)
     text = json.dumps(canonical, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -8,6 +8,7 @@ it is read must not reach an actor.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -25,6 +26,7 @@ SUMMARY_LENGTH = 140
 PREREQUISITES = 1_000  # a task
 BATCH_TASKS = 10_000
 BATCH_EDGES = 100_000
+TRACEPARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 TEN_YEARS = 10 * 365.25 * 86_400.0  # seconds
 
 
@@ -57,6 +59,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     parent: int | None
     max_attempts: int
     timeout: float | None
+    limit_key: str | None
+    traceparent: str | None
 
     @property
     def linked(self) -> bool:
@@ -147,9 +151,11 @@ def checked(
     name("agent_type", spec.agent_type)
     number_in("base_priority", spec.base_priority, 0, 10, whole=True)
     number_in("max_attempts", spec.max_attempts, 1, 1_000, whole=True)
-    for field, value in (("key", spec.key), ("group", spec.group)):
+    for field, value in (("key", spec.key), ("group", spec.group), ("limit_key", spec.limit_key)):
         if value is not None:
             name(field, value)
+    if spec.traceparent is not None:
+        _check_traceparent(spec.traceparent)
     if spec.estimated_duration is not None:
         number_in("estimated_duration", spec.estimated_duration, 0, TEN_YEARS)
     if spec.timeout is not None:
@@ -173,7 +179,20 @@ def checked(
         None if spec.parent_id is None else number_of(spec.parent_id, "parent_id"),
         spec.max_attempts,
         None if spec.timeout is None else float(spec.timeout),
+        spec.limit_key,
+        spec.traceparent,
     )
+
+
+def _check_traceparent(given: object) -> None:
+    if not isinstance(given, str) or not TRACEPARENT.fullmatch(given):
+        raise InvalidTask(
+            "traceparent is no W3C trace context",
+            field="traceparent",
+            received=ascii(given)[:80],
+            allowed="00-<32 hex digits>-<16 hex digits>-<2 hex digits>",
+            hint="Leave it out: it is filled in where OpenTelemetry is in use.",
+        )
 
 
 def _summary(spec: TaskSpec) -> str:

@@ -40,6 +40,8 @@ class TaskSpec(msgspec.Struct, frozen=True, eq=False):
     parent_id: Task | str | None = None
     max_attempts: int = 3
     timeout: float | None = None
+    limit_key: str | None = None
+    traceparent: str | None = None
 
 
 class TaskFields(TypedDict, total=False):
@@ -60,6 +62,8 @@ class TaskFields(TypedDict, total=False):
     parent_id: Task | str | None
     max_attempts: int
     timeout: float | None
+    limit_key: str | None
+    traceparent: str | None
 
 
 def spec_from(description: str, fields: Mapping[str, Any]) -> TaskSpec:

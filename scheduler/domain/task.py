@@ -68,6 +68,8 @@ class Task(msgspec.Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=T
     parent: int | None
     max_attempts: int
     timeout: float | None
+    limit_key: str | None
+    traceparent: str | None
     created_s: float
     dependency_depth: int = 0
 

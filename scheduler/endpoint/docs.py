@@ -40,8 +40,8 @@ There are resources to subscribe to, and prompts.
 - Each answer is one JSON object, as `structuredContent` and, the same, as compact JSON text.
 - Ids are strings of 13 characters, times ISO 8601 in UTC, durations seconds.
 - Optional arguments may be left out or null. In `task_update` null clears a field where it can be
-  empty (deadline, not_before, payload, group, timeout); where a client cannot send null, name the
-  field in `clear`.
+  empty (deadline, not_before, payload, group, timeout, limit_key); where a client cannot send
+  null, name the field in `clear`.
 - Liberal in: a list may come as a JSON text, as words with commas between them, or as one alone;
   numbers and flags as texts; `id` for `task_id`; `task://ID` for an id. An object or a list in JSON
   text is decoded where JSON is wanted; any other text stays as it is.

@@ -136,7 +136,7 @@ def job(ref: str, sleep: float = 0.0) -> Job:
 def task(number: int, status: Status, estimate: float = 1.0) -> Task:
     return Task(
         number, f"task {number}", "", "human", "x", 5, None, estimate, None, None, None, None,
-        None, 3, None, 0.0, status=status,
+        None, 3, None, None, None, 0.0, status=status,
     )  # fmt: skip
 
 

@@ -24,6 +24,8 @@ PLAIN = Task(
     parent=None,
     max_attempts=3,
     timeout=None,
+    limit_key=None,
+    traceparent=None,
     created_s=0.0,
 )
 

@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from persistence.memory import MemoryStore
 from persistence.sqlite import open_sqlite
 from persistence.store import Duration, Filter, Store
+from scheduler.domain.limits import Limit, LimitKind
+from scheduler.domain.recurrence import Schedule
 from scheduler.domain.task import UNFINISHED, Attempt, Status, Task
 from tests.support.journal import Journal, facts, make_task
 
@@ -82,6 +84,22 @@ def lanes(lane: str, duration: Duration | None, paused: bool) -> Step:
     return step
 
 
+def limit(given: Limit) -> Step:
+    def step(journal: Journal) -> object:
+        journal.batch.limits[given.scope] = given
+        return None
+
+    return step
+
+
+def schedule(name: str, given: Schedule | None) -> Step:
+    def step(journal: Journal) -> object:
+        journal.batch.schedules[name] = None if given is None else replace(given, name=name)
+        return None
+
+    return step
+
+
 def fail_once(journal: Journal) -> None:
     """Write, lose it, write it again with what comes later."""
     batch = journal.write()
@@ -101,6 +119,8 @@ def prune(finished_before: float, after: int, limit: int) -> Step:
     return step
 
 
+kinds: st.SearchStrategy[LimitKind] = st.sampled_from(["agent_type", "limit_key", "group"])
+names = st.sampled_from("abc")
 steps = st.one_of(
     st.builds(put, whole_tasks()),
     st.builds(change, numbers, states, st.booleans()),
@@ -110,6 +130,8 @@ steps = st.one_of(
         st.none() | st.builds(Duration, times, st.integers(1, 9)),
         st.booleans(),
     ),
+    st.builds(limit, st.builds(Limit, kinds, names, concurrency=st.none() | st.integers(1, 9))),
+    st.builds(schedule, names, st.none() | st.builds(Schedule, anchor_s=times, next_s=times)),
     st.builds(prune, times, st.integers(0, 12), st.integers(1, 12)),
     st.just(Journal.commit),
     st.just(fail_once),

@@ -13,8 +13,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from persistence import statements as sql
+from persistence.migrations import migrations
 from persistence.sqlite import SQLiteStore, open_sqlite
 from persistence.store import Durability
 from scheduler.domain.errors import StoreCorrupt, StoreNewer, StoreUnavailable
@@ -69,6 +71,23 @@ class TestOpening:
         rows = sqlite._connection.execute("PRAGMA table_info(tasks)").fetchall()
         names = {"number" if row[1] == "id" else row[1] for row in rows}
         assert names == {*COLUMNS, "sequence"}
+
+    def test_a_file_of_an_older_schema_is_brought_up_to_date(self, path: str) -> None:
+        """With the tasks in it."""
+        with closing(sqlite3.connect(path, isolation_level=None)) as older:
+            migrations.apply(Database(older), stop_before="limits_and_schedules")
+            older.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
+            older.execute("PRAGMA user_version = 2")
+            names = [row[1] for row in older.execute("PRAGMA table_info(tasks)")]
+            task = dict.fromkeys(names) | {"id": 7, "sequence": 1, "status": "ready"}
+            task |= dict.fromkeys(("revision", "base_priority", "priority", "attempt"), 1)
+            task |= dict.fromkeys(("max_attempts", "dependency_depth", "created_s"), 1)
+            task |= dict.fromkeys(("source", "agent_type", "summary", "description"), "x")
+            Database(older).table("tasks").insert(task | {"estimated_duration": 60.0})
+        with closing(open_sqlite(path)) as store:
+            loaded = store.load()
+        assert [(task.number, task.limit_key) for task in loaded.tasks] == [(7, None)]
+        assert (loaded.limits, loaded.schedules) == ([], [])
 
     def test_location(self, tmp_path: Path) -> None:
         """A file is known by its real name, with blanks and question marks in it."""

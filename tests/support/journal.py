@@ -29,6 +29,8 @@ def make_task(number: int, status: Status = Status.READY, **fields: Any) -> Task
         "parent": None,
         "max_attempts": 3,
         "timeout": None,
+        "limit_key": None,
+        "traceparent": None,
         "created_s": CREATED + number,
     }
     if status is Status.RUNNING:

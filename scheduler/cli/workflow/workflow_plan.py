@@ -52,6 +52,8 @@ def _task(task: WorkflowTask, numbers: Mapping[str, int], now: float) -> Task:
         parent=None,
         max_attempts=request.max_attempts,
         timeout=request.timeout,
+        limit_key=request.limit_key,
+        traceparent=None,
         created_s=now,
         requires=tuple(numbers[ref] for ref in task.prerequisites),
         follows=tuple(numbers[ref] for ref in task.run_after),

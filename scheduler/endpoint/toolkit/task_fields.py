@@ -35,6 +35,7 @@ ESTIMATE = Field(
 PAYLOAD = Field("payload", Json(), "any JSON for the worker, up to 256 KiB")
 MAX_ATTEMPTS = Field("max_attempts", Number(1, 1_000, whole=True), "default 3")
 TIMEOUT = Field("timeout", Number(0.001, TEN_YEARS), "seconds for one attempt")
+LIMIT_KEY = Field("limit_key", Text(), "shares the limit of this name, if one is set")
 
 NEW_TASK = (
     DESCRIPTION,
@@ -53,4 +54,5 @@ NEW_TASK = (
     PAYLOAD,
     MAX_ATTEMPTS,
     TIMEOUT,
+    LIMIT_KEY,
 )

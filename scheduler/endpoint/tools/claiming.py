@@ -133,6 +133,7 @@ WORK = {
     "attempt": returns.whole("this one"),
     "max_attempts": returns.whole(),
     "timeout": returns.number("seconds for this attempt"),
+    "limit_key": returns.text(),
     "deadline": returns.text(),
     "error": returns.text("of the attempt before"),
 }

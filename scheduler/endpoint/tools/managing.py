@@ -18,7 +18,7 @@ from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.handle import Scheduler
 from scheduler.shapes import Shape
 
-CLEARED = ("deadline", "not_before", "payload", "group", "timeout")
+CLEARED = ("deadline", "not_before", "payload", "group", "timeout", "limit_key")
 
 
 async def task_retry(scheduler: Scheduler, *, task_id: str, cascade: bool) -> Shape:
@@ -133,7 +133,7 @@ UPDATE = Tool(
     about=(
         "Change fields of an unfinished task, as in task_enqueue; what you leave out stays. "
         f"null, or its name in clear, makes {', '.join(CLEARED)} empty. A running task keeps its "
-        "agent_type and not_before. For more prerequisites: task_add_prerequisites. Returns the "
+        "agent_type, limit_key and not_before. For more prerequisites: task_add_prerequisites. Returns the "
         "new status, priority and revision."
     ),
     effect="adds",
