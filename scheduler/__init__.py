@@ -6,7 +6,9 @@ What stands on what, from the top:
     scheduler.endpoint     the MCP server for agents, over stdio and HTTP
     scheduler.sharing      connect() and serve(): one file, many processes
     scheduler.embedding    open_scheduler(): store, actors, recovery, orderly close
-    scheduler.handle       Scheduler: the object a client holds, one short method a command
+    scheduler.embedded     Scheduler: the object a Trio program holds: a handle, and workers
+    scheduler.workers      run handlers for claimed tasks
+    scheduler.handle       Handle: one short method a command
     scheduler.shapes       answers as JSON, for the command line and the endpoint
     actors                 ingest, resolver, prioritizer, persister, and the loops that run them
     persistence            the stores: SQLite and memory
@@ -63,8 +65,8 @@ from scheduler.domain.views import (
 )
 
 if TYPE_CHECKING:
+    from scheduler.embedded import Scheduler
     from scheduler.embedding import open_scheduler
-    from scheduler.handle import Scheduler
     from scheduler.sharing.connecting import connect
     from scheduler.sharing.serving import serve
 
@@ -116,7 +118,7 @@ __all__ = [
 
 # The lower packages import `scheduler.domain`, and so this module: it must not import them.
 _ON_DEMAND = {
-    "Scheduler": "scheduler.handle",
+    "Scheduler": "scheduler.embedded",
     "connect": "scheduler.sharing.connecting",
     "open_scheduler": "scheduler.embedding",
     "serve": "scheduler.sharing.serving",

@@ -24,7 +24,7 @@ from scheduler.domain import ids
 from scheduler.domain.encoding import number_in
 from scheduler.domain.errors import InvalidRequest, StoreUnavailable
 from scheduler.domain.priority import SOURCE_SCORES, Weights
-from scheduler.handle import Scheduler
+from scheduler.embedded import Scheduler
 
 
 @asynccontextmanager

@@ -65,8 +65,8 @@ class Door(Protocol):
         ...
 
 
-class Scheduler:
-    """A running scheduler, made by `open_scheduler`. All methods are for Trio tasks.
+class Handle:
+    """The commands of a running scheduler, each a coroutine of the world of its door.
 
     Where a task is wanted, pass a Task or an id; where a claim is wanted, a Claim or a pair
     (task id, lease token). Durations are seconds. Any method may raise SchedulerClosed,
@@ -383,8 +383,8 @@ class ChangeFeed:
     An object rather than a generator, because Trio cannot clean up a generator that is left.
     """
 
-    def __init__(self, scheduler: Scheduler, since: int | None) -> None:
-        self._scheduler = scheduler
+    def __init__(self, handle: Handle, since: int | None) -> None:
+        self._handle = handle
         self._since = since
         self._read: deque[Change] = deque()
 
@@ -394,7 +394,7 @@ class ChangeFeed:
     async def __anext__(self) -> Change:
         while not self._read:
             try:
-                changes, self._since = await self._scheduler.read_changes(self._since, wait=inf)
+                changes, self._since = await self._handle.read_changes(self._since, wait=inf)
             except SchedulerClosed:
                 raise StopAsyncIteration from None
             self._read.extend(changes)

@@ -15,7 +15,7 @@ from scheduler.cli.session import ask
 from scheduler.cli.text import safe
 from scheduler.domain.task import Task
 from scheduler.domain.views import Cancellation
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 
 @click.command("enqueue")
@@ -192,7 +192,7 @@ def pause_command(agent_type: str, database: str, as_json: bool) -> None:
       headrace pause builder
     """
 
-    async def question(scheduler: Scheduler) -> list[str] | None:
+    async def question(scheduler: Handle) -> list[str] | None:
         await scheduler.pause(agent_type)
         if await any_task(scheduler, agent_type=agent_type):
             return None

@@ -12,7 +12,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 KINDS = ("run", "work")
 FIRST_PID_NAMESPACE = "pid:[4026531836]"  # that of the host, the same in every Linux kernel
@@ -25,13 +25,13 @@ def holder_name(kind: str, number: int) -> str:
     return f"{kind}:{_host()}:{os.getpid()}:{number}"
 
 
-async def take_back(scheduler: Scheduler) -> None:
+async def take_back(scheduler: Handle) -> None:
     """Give back what dead processes of this host held; before this one holds anything."""
     for prefix in {dead for holder in await _holders(scheduler) if (dead := _dead(holder))}:
         await scheduler.release_holders(prefix)
 
 
-async def _holders(scheduler: Scheduler) -> set[str]:
+async def _holders(scheduler: Handle) -> set[str]:
     holders: set[str] = set()
     cursor = None
     while True:

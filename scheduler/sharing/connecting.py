@@ -12,7 +12,7 @@ import trio
 from actors.system import alone
 from persistence.store import Durability
 from scheduler.domain.errors import InvalidRequest
-from scheduler.handle import Scheduler
+from scheduler.embedded import Scheduler
 from scheduler.sharing.door import SharedDoor
 from scheduler.sharing.seeker import OwnerOptions, Seeker
 

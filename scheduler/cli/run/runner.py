@@ -19,7 +19,7 @@ from scheduler.cli.run.jobs import Job, perform
 from scheduler.domain.errors import AlreadyFinished, LeaseLost, SchedulerError
 from scheduler.domain.task import Status, Task
 from scheduler.domain.views import Claim, Ended
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 LEASE_SECONDS = 60.0
 IDLE_SECONDS = 3_600.0  # how long one claim waits
@@ -50,7 +50,7 @@ class Runner:
 
     def __init__(
         self,
-        scheduler: Scheduler,
+        scheduler: Handle,
         jobs: Mapping[str, Job],
         lanes: Sequence[str],
         *,

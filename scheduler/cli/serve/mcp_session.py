@@ -19,7 +19,7 @@ from scheduler.endpoint.server import Endpoint
 from scheduler.endpoint.stdio.serving import serve_stdio
 from scheduler.endpoint.stdio.standard_streams import must_be_open
 from scheduler.endpoint.tools import Profile
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 T = TypeVar("T")
 AT_A_TERMINAL = (
@@ -70,11 +70,11 @@ class _NoWay:
         raise from_dict(self._facts)
 
 
-def _opened(database: str) -> AbstractAsyncContextManager[Scheduler]:
+def _opened(database: str) -> AbstractAsyncContextManager[Handle]:
     try:
         location.prepare(database)
     except SchedulerError as trouble:
-        return nullcontext(Scheduler(_NoWay(trouble)))
+        return nullcontext(Handle(_NoWay(trouble)))
     return opened(database, closing_time=FOR_CLIENTS, start_at_once=True)
 
 
