@@ -22,12 +22,14 @@ from actors.clock import Clock
 from actors.gate import Gate
 from actors.ingest import Ingest
 from actors.messages import Post, To
+from actors.observer import Observer
 from actors.persister import Persister
 from actors.prioritizer import Prioritizer
 from actors.reply import Reply
 from actors.resolver import Resolver
 from actors.writer import Writer
 from scheduler.domain.errors import SchedulerClosed, StoreUnavailable
+from scheduler.domain.task import Status
 
 T = TypeVar("T")
 Mail = list[Any]
@@ -72,8 +74,10 @@ class System:
         writer: Writer,
         gate: Gate,
         wall: Callable[[], float],
+        observer: Observer,
     ) -> None:
         self.gate = gate
+        self.observer = observer
         self._ingest = ingest
         self._prioritizer = prioritizer
         self._persister = persister
@@ -198,6 +202,11 @@ class System:
         return self._persister.trouble
 
     @property
+    def counts(self) -> dict[Status, int]:
+        """How many tasks there are of each status; may be asked from any thread."""
+        return dict(self._persister.records.counts)
+
+    @property
     def unsaved(self) -> int:
         """How many changes are not saved yet."""
         return self._persister.unsaved
@@ -248,7 +257,7 @@ class System:
         waiting: deque[Post] = deque([cast("Post", (to, message))])
         while waiting:
             to, message = waiting.popleft()
-            if to is To.WRITER:
+            if to is To.WRITER or to is To.OBSERVER:
                 self._send(to, [message])
                 continue
             actor = self._actors[to]
@@ -271,6 +280,10 @@ class System:
             self._send(to, messages)
 
     def _send(self, to: To, messages: Mail) -> None:
+        if to is To.OBSERVER:
+            for message in messages:
+                self.observer.tell(message.events)
+            return
         self._mail += 1
         self._channels[to][0].send_nowait(messages)
 

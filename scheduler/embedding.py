@@ -14,6 +14,7 @@ import trio
 
 from actors.gate import Gate
 from actors.ingest import Ingest
+from actors.observer import Observer
 from actors.persister import Persister
 from actors.prioritizer import Prioritizer
 from actors.resolver import Resolver
@@ -68,7 +69,8 @@ async def open_scheduler(
     try:
         gate = Gate(max_unsaved, admission_timeout)
         measure = timer or (lambda: 0.0)
-        persister = Persister(store, gate, measure, durability, retention)
+        observer = Observer(measure)
+        persister = Persister(store, gate, measure, durability, retention, observer)
         system = System(
             Ingest(random_bits),
             Resolver(weights, sources, max_unfinished),
@@ -77,6 +79,7 @@ async def open_scheduler(
             Writer(store, measure, ids.first_at, at_once if timer is None else in_thread),
             gate,
             wall_clock,
+            observer,
         )
         with _one_error_alone(system):
             async with trio.open_nursery() as nursery:
