@@ -378,6 +378,7 @@ PrioritizerMessage = (
     | commands.Fail
     | commands.Release
     | commands.ReleaseHolders
+    | commands.AwaitRevoked
     | commands.Cancel
     | commands.Update
     | commands.AddPrerequisites

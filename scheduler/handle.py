@@ -20,7 +20,7 @@ from scheduler import arguments as check
 from scheduler.domain import ids
 from scheduler.domain.errors import SchedulerClosed
 from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.request import checked_all, number_of
+from scheduler.domain.request import TEN_YEARS, checked_all, number_of
 from scheduler.domain.spec import TaskFields, TaskSpec
 from scheduler.domain.task import Task, moment
 from scheduler.domain.views import (
@@ -46,6 +46,7 @@ ClaimOrToken = Claim | tuple[str, str]
 Tasks = list[Task]
 Claims = list[Claim]
 Changes = list[Change]
+Revocations = list[tuple[str, str]]
 
 FEED_STEP = 1_000  # changes read at a time
 
@@ -188,16 +189,27 @@ class Handle:
         finishes = tuple(check.completion(claim, result) for claim, result in completions)
         return await self._door.ask(ask.Complete(finishes, Reply()))
 
-    async def fail(self, claim: ClaimOrToken, error: str, *, retryable: bool = True) -> Ended:
+    async def fail(
+        self,
+        claim: ClaimOrToken,
+        error: str,
+        *,
+        retryable: bool = True,
+        retry_after: float | None = None,
+    ) -> Ended:
         """The attempt has failed; `error` (up to 64 KiB) tells the story.
 
-        If it is retryable and attempts are left, the task is SCHEDULED for another after an
-        exponential back-off; otherwise it is FAILED and its dependents fall with it (`fallen`).
+        If it is retryable and attempts are left, the task is SCHEDULED for another after
+        `retry_after` seconds (None: an exponential back-off); otherwise it is FAILED and its
+        dependents fall with it (`fallen`).
         """
         check.text("error", error, 64 * 1024)
+        if retry_after is not None:
+            check.number("retry_after", retry_after, 0, TEN_YEARS)
         number, token = check.claim(claim)
         finish = ask.Finish("fail", number, token, error=error)
-        return check.sole(await self._door.ask(ask.Fail(finish, bool(retryable), Reply())))
+        command = ask.Fail(finish, bool(retryable), retry_after, Reply())
+        return check.sole(await self._door.ask(command))
 
     async def release(self, claim: ClaimOrToken) -> Ended:
         """Give the task back undone: it keeps its place in the queue and loses no attempt."""
@@ -213,6 +225,19 @@ class Handle:
         """
         check.name("prefix", prefix)
         return await self._door.ask(ask.ReleaseHolders(prefix, Reply()))
+
+    async def revoked(self, holder: str, *, wait: float = 0.0) -> Revocations:
+        """The claims that were taken from `holder` since it asked last: (task id, token) each.
+
+        A claim is taken by a `cancel`, the end of its lease, or `release_holders`. Answers at
+        once if there is one, else as soon as there is within `wait` seconds. They are kept
+        from a holder's first question on, until it has not asked for a minute; what is missed
+        is heard at the next heartbeat.
+        """
+        check.name("holder", holder)
+        check.number("wait", wait, 0, 86_400)
+        pairs = await self._door.ask(ask.AwaitRevoked(holder, wait, Reply()))
+        return [(ids.encode(number), token) for number, token in pairs]
 
     async def cancel(
         self, task: TaskOrId, reason: str | None = None, *, dry_run: bool = False
@@ -343,7 +368,7 @@ class Handle:
         """
         numbers = check.tasks("tasks", tasks)
         if timeout is not None:
-            check.number("timeout", timeout, 0, 10 * 366 * 86_400)
+            check.number("timeout", timeout, 0, TEN_YEARS)
         seconds = inf if timeout is None else timeout
         return await self._door.ask(ask.Wait(numbers, seconds, Reply()))
 

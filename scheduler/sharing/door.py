@@ -198,7 +198,7 @@ def _deadly() -> StoreUnavailable:
 def _shorter_by(seconds: float, command: c.Command) -> c.Command:
     """The command with less patience, if it has any: its caller has waited already."""
     match command:
-        case c.ClaimReady(wait=wait):
+        case c.ClaimReady(wait=wait) | c.AwaitRevoked(wait=wait):
             return replace(command, wait=max(0.0, wait - seconds))
         case c.Wait(seconds=left) | c.ReadChanges(seconds=left):
             return replace(command, seconds=max(0.0, left - seconds))
