@@ -44,6 +44,7 @@ from scheduler.domain.errors import (
     TooLarge,
     UnknownPrerequisite,
     UnknownTask,
+    WrongContext,
 )
 from scheduler.domain.priority import Weights
 from scheduler.domain.spec import TaskSpec
@@ -111,6 +112,7 @@ __all__ = [
     "UnknownPrerequisite",
     "UnknownTask",
     "Weights",
+    "WrongContext",
     "connect",
     "open_scheduler",
     "serve",

@@ -7,7 +7,7 @@ task and changes none; any number of Trio tasks may use one handle at a time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -63,6 +63,19 @@ class Door(Protocol):
     @property
     def sequence(self) -> int | None:
         """The number of the newest change; None where only the actors know it."""
+        ...
+
+    @property
+    def trio_door(self) -> Door:
+        """The door as Trio tasks of the actors' thread use it."""
+        ...
+
+    async def run_in_trio(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Await a Trio coroutine function in the actors' loop; cancellation and errors cross."""
+        ...
+
+    async def give_back(self, claims: Claims) -> None:
+        """Release claims of which nobody will hear, whatever becomes of this caller."""
         ...
 
 
@@ -245,7 +258,7 @@ class Handle:
         """
         return await self._door.ask(ask.Retry(number_of(task), bool(cascade), Reply()))
 
-    async def update(self, task: TaskOrId, **fields: Any) -> Task:
+    async def update(self, /, task: TaskOrId, **fields: Any) -> Task:
         """Change fields of an unfinished task: description, summary, agent_type, base_priority,
         deadline, not_before, estimated_duration, payload, group, max_attempts, timeout, limit_key.
 

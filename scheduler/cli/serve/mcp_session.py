@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TypeVar
 
 import click
 import trio
 
+from actors.home import InTrio
 from actors.system import Asking
 from scheduler.cli import exit_codes, location
 from scheduler.cli.opening import FOR_CLIENTS, opened
 from scheduler.cli.signals import heeded
 from scheduler.domain.errors import SchedulerError, from_dict
+from scheduler.domain.views import Claim
 from scheduler.endpoint.server import Endpoint
 from scheduler.endpoint.stdio.serving import serve_stdio
 from scheduler.endpoint.stdio.standard_streams import must_be_open
@@ -57,7 +60,7 @@ async def _session(database: str, profile: Profile) -> int:
     return 0
 
 
-class _NoWay:
+class _NoWay(InTrio):
     """A Door to nowhere. Each call tells why: agents see answers, not how a session starts."""
 
     sequence = None
@@ -68,6 +71,9 @@ class _NoWay:
 
     async def ask(self, command: Asking[T]) -> T:
         raise from_dict(self._facts)
+
+    async def give_back(self, claims: Iterable[Claim]) -> None:
+        """Nothing was claimed."""
 
 
 def _opened(database: str) -> AbstractAsyncContextManager[Handle]:
