@@ -23,7 +23,7 @@ from actors.gate import Gate
 from actors.home import Home, InTrio
 from actors.ingest import Ingest
 from actors.messages import Post, To
-from actors.observer import Observer
+from actors.observer import Callback, Carry, Listener, Observer
 from actors.persister import Persister
 from actors.prioritizer import Prioritizer
 from actors.reply import Reply
@@ -190,6 +190,10 @@ class System(InTrio):
                 continue  # the caller decides how long to go on
             if not self._asked:
                 break
+
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
+        """Tell `callback` every event from now on, in the loop to which `carry` takes calls."""
+        return self.observer.add(callback, carry=carry)
 
     @property
     def sequence(self) -> int:

@@ -4,6 +4,7 @@ What stands on what, from the top:
 
     scheduler.cli          the `headrace` command
     scheduler.endpoint     the MCP server for agents, over stdio and HTTP
+    scheduler.testing      for tests of embedders: no waiting, and any race again from its seed
     scheduler.sharing      connect() and serve(): one file, many processes
     scheduler.embedding    open_scheduler(): store, actors, recovery, orderly close
     scheduler.embedded     Scheduler: the object a Trio program holds: a handle, and workers
@@ -46,6 +47,28 @@ from scheduler.domain.errors import (
     UnknownTask,
     WrongContext,
 )
+from scheduler.domain.events import (
+    AttemptEvent,
+    Committed,
+    Event,
+    LanePaused,
+    LaneResumed,
+    LeaseExpired,
+    StoreDown,
+    StoreUp,
+    TaskCancelled,
+    TaskClaimed,
+    TaskCompleted,
+    TaskEnqueued,
+    TaskEvent,
+    TaskFailed,
+    TaskReady,
+    TaskReleased,
+    TaskReopened,
+    TaskRetrying,
+    TaskScheduled,
+    TaskUpdated,
+)
 from scheduler.domain.priority import Weights
 from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import Attempt, Lease, Status, Task
@@ -66,6 +89,7 @@ from scheduler.domain.views import (
 )
 
 if TYPE_CHECKING:
+    from actors.observer import Listener
     from scheduler.embedded import Scheduler
     from scheduler.embedding import open_scheduler
     from scheduler.sharing.connecting import connect
@@ -74,20 +98,27 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyFinished",
     "Attempt",
+    "AttemptEvent",
     "Cancellation",
     "Change",
     "Claim",
+    "Committed",
     "Components",
     "DependencyCycle",
     "Ended",
+    "Event",
     "Explanation",
     "Idle",
     "IllegalTransition",
     "InvalidRequest",
     "InvalidTask",
     "KeyConflict",
+    "LanePaused",
+    "LaneResumed",
     "Lease",
+    "LeaseExpired",
     "LeaseLost",
+    "Listener",
     "Overloaded",
     "Page",
     "Plan",
@@ -101,13 +132,27 @@ __all__ = [
     "SequenceTooOld",
     "Status",
     "StoreCorrupt",
+    "StoreDown",
     "StoreError",
     "StoreLocked",
     "StoreNewer",
     "StoreUnavailable",
+    "StoreUp",
     "Task",
+    "TaskCancelled",
+    "TaskClaimed",
+    "TaskCompleted",
     "TaskDetails",
+    "TaskEnqueued",
+    "TaskEvent",
+    "TaskFailed",
+    "TaskReady",
+    "TaskReleased",
+    "TaskReopened",
+    "TaskRetrying",
+    "TaskScheduled",
     "TaskSpec",
+    "TaskUpdated",
     "TooLarge",
     "UnknownPrerequisite",
     "UnknownTask",
@@ -120,6 +165,7 @@ __all__ = [
 
 # The lower packages import `scheduler.domain`, and so this module: it must not import them.
 _ON_DEMAND = {
+    "Listener": "actors.observer",
     "Scheduler": "scheduler.embedded",
     "connect": "scheduler.sharing.connecting",
     "open_scheduler": "scheduler.embedding",

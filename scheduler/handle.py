@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from actors import commands as ask
+from actors.observer import Callback, Carry, Listener
 from actors.reply import Reply
 from actors.system import Asking
 from persistence.store import Filter
@@ -68,6 +69,10 @@ class Door(Protocol):
     @property
     def trio_door(self) -> Door:
         """The door as Trio tasks of the actors' thread use it."""
+        ...
+
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
+        """Tell `callback` every event, in the caller's loop or where `carry` takes calls."""
         ...
 
     async def run_in_trio(self, function: Callable[[], Awaitable[T]]) -> T:
@@ -399,6 +404,19 @@ class Handle:
         check.whole("limit", limit, 1, FEED_STEP)
         check.number("wait", wait, 0, inf)
         return await self._door.ask(ask.ReadChanges(since, limit, wait, Reply()))
+
+    def on_event(self, callback: Callback) -> Listener:
+        """Call `callback` with every Event from now on, after the commit that holds it.
+
+            with scheduler.on_event(lambda event: print(event.kind)):
+                ...
+
+        Events come in order, and before the call that brought them about returns. The callback
+        runs in the caller's loop and cannot await: keep it short, and hand work on. If it raises,
+        that is logged. Stop it with `stop()`, or with the end of the block. Raises InvalidRequest
+        and, in a process that does not own the file, WrongContext: follow `changes` there.
+        """
+        return self._door.observe(check.callback(callback))
 
     async def pause(self, agent_type: str) -> None:
         """Hand out no more tasks of this type; running ones go on. Survives a restart."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from actors.observer import Callback, Listener
 from scheduler.domain.views import Change
 from scheduler.handle import ChangeFeed, Handle
 
@@ -71,6 +72,10 @@ class BlockingHandle:
     pause = blocking(Handle.pause)
     resume = blocking(Handle.resume)
     flush = blocking(Handle.flush)
+
+    def on_event(self, callback: Callback) -> Listener:
+        """As the one for Trio; the callback runs in the thread of the actors: keep it short."""
+        return self._handle.on_event(callback)
 
     def changes(self, since: int | None = None) -> BlockingChangeFeed:
         """Every change after sequence `since` (None: from now on), until the scheduler closes.
