@@ -51,11 +51,15 @@ async def open_scheduler(
 
     The same `seed` makes the same ids, tokens and jitter. Commits are not timed and use no thread.
     A `path` keeps the tasks in a file, to test a restart. All else is as in
-    `scheduler.open_scheduler`; `wall_clock` and `random_bits` may be given to replace these.
+    `scheduler.open_scheduler`; an option given here replaces what this chooses.
     """
-    settled: OwnerOptions = {"wall_clock": wall_clock, "random_bits": Random(seed).getrandbits}  # noqa: S311 - to be repeated
+    settled: OwnerOptions = {
+        "wall_clock": wall_clock,
+        "random_bits": Random(seed).getrandbits,  # noqa: S311 - to be repeated, not to be secret
+        "timer": None,
+    }
     settled.update(options)
     async with embedding.open_scheduler(
-        path, durability=durability, store=store, timer=None, **settled
+        path, durability=durability, store=store, **settled
     ) as scheduler:
         yield scheduler
