@@ -81,4 +81,5 @@ def _moved(
     elif task.status is Status.SCHEDULED:
         yield e.TaskScheduled(now, task)
     if task.status is Status.READY:
-        yield e.TaskReady(now, task)
+        was_running = before is not None and before.status is Status.RUNNING
+        yield e.TaskReady(now, task, reopened or was_running or task.attempt > 0)

@@ -10,6 +10,7 @@ What stands on what, from the top:
     scheduler.embedded     Scheduler: the object a Trio program holds: a handle, and workers
     scheduler.workers      run handlers for claimed tasks
     scheduler.handle       Handle: one short method a command
+    scheduler.telemetry    events as log records; spans and metrics of OpenTelemetry
     scheduler.shapes       answers as JSON, for the command line and the endpoint
     actors                 ingest, resolver, prioritizer, persister, and the loops that run them
     persistence            the stores: SQLite and memory

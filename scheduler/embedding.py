@@ -26,6 +26,7 @@ from scheduler.domain.encoding import number_in
 from scheduler.domain.errors import InvalidRequest, StoreUnavailable
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.embedded import Scheduler
+from scheduler.telemetry import logs, metrics
 
 
 @asynccontextmanager
@@ -81,7 +82,11 @@ async def open_scheduler(
             wall_clock,
             observer,
         )
-        with _one_error_alone(system):
+        with (
+            logs.follow(observer),
+            metrics.record(observer, lambda: system.counts, store.location),
+            _one_error_alone(system),
+        ):
             async with trio.open_nursery() as nursery:
                 actors = trio.CancelScope()
                 await nursery.start(_run, system, actors)

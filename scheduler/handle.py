@@ -21,7 +21,7 @@ from scheduler import arguments as check
 from scheduler.domain import ids
 from scheduler.domain.errors import SchedulerClosed
 from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.request import TEN_YEARS, checked_all, number_of
+from scheduler.domain.request import TEN_YEARS, Request, checked_all, number_of
 from scheduler.domain.spec import TaskFields, TaskSpec
 from scheduler.domain.task import Task, moment
 from scheduler.domain.views import (
@@ -36,6 +36,7 @@ from scheduler.domain.views import (
     QueueStatus,
     TaskDetails,
 )
+from scheduler.telemetry import spans
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing from Python 3.12 on
@@ -48,6 +49,7 @@ Tasks = list[Task]
 Claims = list[Claim]
 Changes = list[Change]
 Revocations = list[tuple[str, str]]
+Requests = list[Request]
 
 FEED_STEP = 1_000  # changes read at a time
 
@@ -121,6 +123,11 @@ class Handle:
 
     async def _enqueue(self, specs: Sequence[TaskSpec]) -> Tasks:
         requests = checked_all(specs, self._sources)
+        if spans.tracing():
+            return await spans.enqueue(requests, self._admit)
+        return await self._admit(requests)
+
+    async def _admit(self, requests: Requests) -> Tasks:
         return await self._door.ask(ask.Enqueue(requests, Reply()))
 
     async def claim(

@@ -63,9 +63,11 @@ class TaskScheduled(TaskEvent, frozen=True, gc=False, eq=False):
 
 
 class TaskReady(TaskEvent, frozen=True, gc=False, eq=False):
-    """A task can be claimed from now on."""
+    """A task can be claimed from now on; `again`: it could be before, or is tried once more."""
 
     kind = "ready"
+
+    again: bool = False
 
 
 class TaskClaimed(TaskEvent, frozen=True, gc=False, eq=False):
