@@ -66,6 +66,16 @@ def forked() -> WrongContext:
     )
 
 
+def must_be_in_trio() -> None:
+    """Raise WrongContext where no Trio task calls."""
+    if running.name != "trio":
+        raise WrongContext(
+            "this is for Trio tasks, and no Trio loop runs here",
+            hint="Use the same name from scheduler.asyncio in asyncio programs, and from "
+            "scheduler.threads in programs without either.",
+        )
+
+
 def _in_asyncio() -> bool:
     import asyncio  # not before: a program on Trio may do without it
 

@@ -71,6 +71,7 @@ class BlockingHandle:
     pause = blocking(Handle.pause)
     resume = blocking(Handle.resume)
     flush = blocking(Handle.flush)
+    revoked = blocking(Handle.revoked)
 
     def changes(self, since: int | None = None) -> BlockingChangeFeed:
         """Every change after sequence `since` (None: from now on), until the scheduler closes.
