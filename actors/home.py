@@ -47,6 +47,8 @@ class Home:
 class InTrio:
     """What all doors have in common whose callers are Trio tasks."""
 
+    failure: BaseException | None = None  # what ended the actors, if they did not close
+
     @property
     def trio_door(self) -> Self:
         """The door as Trio tasks use it: this one."""

@@ -46,7 +46,7 @@ async def _open(
             raise left
     opened = background.opened.result()
     door = AsyncioDoor(opened.value._door, opened.token, loop, opened.nursery)
-    alarm = _Alarm(background, door, loop)
+    alarm = _Alarm(background, loop)
     try:
         yield Scheduler(door, opened.value._sources)
     finally:
@@ -57,11 +57,8 @@ async def _open(
 class _Alarm:
     """Cancels the task that has the block open, should the actors end before the block does."""
 
-    def __init__(
-        self, background: Background[Scheduler], door: AsyncioDoor, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, background: Background[Scheduler], loop: asyncio.AbstractEventLoop) -> None:
         self._background = background
-        self._door = door
         self._task = asyncio.current_task()
         self._leaving = False
         self._rang = False
@@ -69,7 +66,6 @@ class _Alarm:
         self._ended.add_done_callback(self._ring)
 
     def _ring(self, _: object) -> None:
-        self._door.failure = self._background.ended.exception()
         if not self._leaving and self._task is not None:
             self._rang = True
             self._task.cancel("the scheduler has ended")

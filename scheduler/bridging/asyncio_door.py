@@ -27,7 +27,7 @@ class AsyncioDoor:
 
     That loop may run in another thread, or in the same one under trio-asyncio. Cancelling a
     task that waits cancels its call; exceptions come across as they are. What `run_in_trio` runs
-    ends with `nursery`, if there is one. `failure` is what ended the Trio loop, if something did.
+    ends with `nursery`, if there is one.
     """
 
     def __init__(
@@ -38,12 +38,16 @@ class AsyncioDoor:
         nursery: trio.Nursery | None = None,
     ) -> None:
         self.trio_door: Door = door.trio_door
-        self.failure: BaseException | None = None
         self._loop = loop
         self._nursery = nursery
         self._process = os.getpid()
         self._over = Ferry(token.run_sync_soon)
         self._back = Ferry(loop.call_soon_threadsafe)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the actors, if they did not close."""
+        return self.trio_door.failure
 
     @property
     def sequence(self) -> int | None:

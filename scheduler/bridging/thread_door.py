@@ -28,18 +28,22 @@ class ThreadDoor:
 
     Its coroutines block the thread and never suspend. KeyboardInterrupt, or whatever else a
     signal handler raises, cancels the call that waits. What `run_in_trio` runs ends with `nursery`,
-    if there is one. `failure` is what ended the Trio loop, if something did.
+    if there is one.
     """
 
     def __init__(
         self, door: Door, token: trio.lowlevel.TrioToken, nursery: trio.Nursery | None = None
     ) -> None:
         self.trio_door: Door = door.trio_door
-        self.failure: BaseException | None = None
         self._token = token
         self._nursery = nursery
         self._process = os.getpid()
         self._over = Ferry(token.run_sync_soon)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the actors, if they did not close."""
+        return self.trio_door.failure
 
     @property
     def sequence(self) -> int | None:

@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from actors.home import must_be_in_trio
-from actors.system import System
+from actors.system import System, alone
 from scheduler.domain.errors import InvalidRequest, StoreNewer, StoreUnavailable, WrongContext
 from scheduler.handle import Handle
 from scheduler.sharing import address as addresses
@@ -54,7 +54,11 @@ async def serve(
             allowed="one that open_scheduler opened on a file",
             hint="Serve it in the process that has the file open.",
         )
-    await Server(system, dict(scheduler._sources)).run(task_status)
+    try:
+        await Server(system, dict(scheduler._sources)).run(task_status)
+    except ExceptionGroup as group:
+        error = alone(group)
+        raise error from error.__cause__
 
 
 class Server:

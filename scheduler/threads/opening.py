@@ -42,16 +42,11 @@ def _open(
         background.end()
         raise
     door = ThreadDoor(opened.value._door, opened.token, opened.nursery)
-    background.ended.add_done_callback(lambda ended: _fail(door, ended.exception()))
     try:
         yield BlockingHandle(Handle(door, opened.value._sources))
     finally:
         if background.is_here:
             _leave(background)
-
-
-def _fail(door: ThreadDoor, failure: BaseException | None) -> None:
-    door.failure = failure
 
 
 def _leave(background: Background[Scheduler]) -> None:
