@@ -72,6 +72,7 @@ class BlockingHandle:
     pause = blocking(Handle.pause)
     resume = blocking(Handle.resume)
     flush = blocking(Handle.flush)
+    revoked = blocking(Handle.revoked)
 
     def on_event(self, callback: Callback) -> Listener:
         """As the one for Trio; the callback runs in the thread of the actors: keep it short."""
