@@ -13,12 +13,12 @@ from typing import Literal
 import msgspec
 import trio
 
-from scheduler.cli.holders import holder_name
 from scheduler.cli.run.jobs import Job, perform
 from scheduler.domain.errors import AlreadyFinished, LeaseLost, SchedulerError
 from scheduler.domain.task import Status, Task
 from scheduler.domain.views import Claim, Ended
 from scheduler.handle import Handle
+from scheduler.workers.holders import holder_name
 from scheduler.workers.processes.outcomes import Outcome
 
 LEASE_SECONDS = 60.0
