@@ -95,11 +95,14 @@ if TYPE_CHECKING:
     from scheduler.embedding import open_scheduler
     from scheduler.sharing.connecting import connect
     from scheduler.sharing.serving import serve
+    from scheduler.workers.job import BlockingJob, Job
+    from scheduler.workers.steering import GiveUp, Retry, RetryPolicy
 
 __all__ = [
     "AlreadyFinished",
     "Attempt",
     "AttemptEvent",
+    "BlockingJob",
     "Cancellation",
     "Change",
     "Claim",
@@ -109,10 +112,12 @@ __all__ = [
     "Ended",
     "Event",
     "Explanation",
+    "GiveUp",
     "Idle",
     "IllegalTransition",
     "InvalidRequest",
     "InvalidTask",
+    "Job",
     "KeyConflict",
     "LanePaused",
     "LaneResumed",
@@ -126,6 +131,8 @@ __all__ = [
     "PrerequisiteFailed",
     "QueueStatus",
     "Related",
+    "Retry",
+    "RetryPolicy",
     "RunningLease",
     "Scheduler",
     "SchedulerClosed",
@@ -166,7 +173,12 @@ __all__ = [
 
 # The lower packages import `scheduler.domain`, and so this module: it must not import them.
 _ON_DEMAND = {
+    "BlockingJob": "scheduler.workers.job",
+    "GiveUp": "scheduler.workers.steering",
+    "Job": "scheduler.workers.job",
     "Listener": "actors.observer",
+    "Retry": "scheduler.workers.steering",
+    "RetryPolicy": "scheduler.workers.steering",
     "Scheduler": "scheduler.embedded",
     "connect": "scheduler.sharing.connecting",
     "open_scheduler": "scheduler.embedding",
