@@ -18,6 +18,9 @@ BATCH_COUNT = "messaging.batch.message_count"
 CLIENT = "messaging.client.id"  # the holder
 ERROR_TYPE = "error.type"
 ERROR_OTHER = "_OTHER"
+EXCEPTION = "exception"  # the event of a span
+EXCEPTION_TYPE = "exception.type"
+EXCEPTION_STACKTRACE = "exception.stacktrace"
 
 ATTEMPT = "headrace.task.attempt"
 OUTCOME = "headrace.task.outcome"

@@ -7,8 +7,8 @@ restart or another process lie between the two.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -98,26 +98,43 @@ def _traceparent(span: Span) -> str | None:
 
 
 class Run:
-    """The span of a job that is running; without OpenTelemetry it does nothing."""
+    """The span of a job that runs; without OpenTelemetry it does nothing."""
+
+    __slots__ = ("_span",)
 
     def __init__(self, span: Span | None = None) -> None:
         self._span = span
 
-    def ended(self, outcome: str, error: BaseException | str | None = None) -> None:
-        """How the job ended: "completed", "failed", "released" … An error makes the span one."""
-        if self._span is None or not self._span.is_recording():
+    def current(self) -> AbstractContextManager[object]:
+        """A block in which it is the current span; what is started there inherits it."""
+        if self._span is None:
+            return nullcontext()
+        from opentelemetry.trace import use_span
+
+        return use_span(self._span, record_exception=False, set_status_on_exception=False)
+
+    def end(self, outcome: str, story: str | None = None, error_type: str | None = None) -> None:
+        """The job has ended: "completed", "failed", "released" or "lost".
+
+        A `story` makes it an error; its first line says what was wrong. `error_type` is the class
+        of the exception, if it was one. The exception itself stays out: to look at it can run
+        code of the handler's.
+        """
+        if self._span is None:
             return
+        self._span.set_attribute(name.OUTCOME, outcome)
+        if story is not None:
+            self._tell_error(self._span, story, error_type)
+        self._span.end()
+
+    def _tell_error(self, span: Span, story: str, error_type: str | None) -> None:
         from opentelemetry.trace import Status, StatusCode
 
-        self._span.set_attribute(name.OUTCOME, outcome)
-        if error is None:
-            return
-        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-        kind = name.ERROR_OTHER if isinstance(error, str) else type(error).__qualname__
-        self._span.set_attribute(name.ERROR_TYPE, kind)
-        self._span.set_status(Status(StatusCode.ERROR, text[:1_000]))
-        if isinstance(error, BaseException):
-            self._span.record_exception(error)
+        span.set_status(Status(StatusCode.ERROR, story.partition("\n")[0]))
+        span.set_attribute(name.ERROR_TYPE, error_type or name.ERROR_OTHER)
+        if error_type is not None:
+            facts = {name.EXCEPTION_TYPE: error_type, name.EXCEPTION_STACKTRACE: story}
+            span.add_event(name.EXCEPTION, facts)
 
     @property
     def traceparent(self) -> str | None:
@@ -125,15 +142,13 @@ class Run:
         return None if self._span is None else _traceparent(self._span)
 
 
-@contextmanager
-def running(task: Task) -> Iterator[Run]:
-    """Around the run of a claimed task: a span of its own trace, linked to the enqueue.
+NO_RUN = Run()
 
-    It is the current span inside, so that what the handler does, and enqueues, belongs to it.
-    """
+
+def begin(task: Task) -> Run:
+    """The run of a claimed task begins: a span of a trace of its own, linked to the enqueue."""
     if not tracing():
-        yield Run()
-        return
+        return NO_RUN
     from opentelemetry.context import Context
     from opentelemetry.trace import SpanKind
 
@@ -149,14 +164,14 @@ def running(task: Task) -> Iterator[Run]:
         attributes[name.CLIENT] = task.holder
     if task.group is not None:
         attributes[name.CONVERSATION] = task.group
-    with _tracer().start_as_current_span(
+    span = _tracer().start_span(
         f"run {task.agent_type}",
         context=Context(),  # not part of what started the workers, long ago
         kind=SpanKind.CONSUMER,
         attributes=attributes,
         links=_links(task.traceparent),
-    ) as span:
-        yield Run(span)
+    )
+    return Run(span)
 
 
 def _links(traceparent: str | None) -> list[Link]:

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from scheduler import Scheduler, TaskSpec, connect, testing
-from scheduler.telemetry.spans import running, tracing
-
-
-@pytest.fixture
-def exported(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
-    yield exporter
-    provider.shutdown()
+from scheduler.telemetry.spans import begin, tracing
 
 
 def _id_of(span: ReadableSpan) -> int:
@@ -105,9 +93,8 @@ async def test_a_run_links_to_its_enqueue(
     """In a trace of its own, also when another span is current where the workers run."""
     await scheduler.enqueue("Build", agent_type="builder")
     claim = (await scheduler.claim("w"))[0]
-    around = trace.get_tracer("program").start_as_current_span("workers")
-    with around, running(claim.task) as run:
-        run.ended("completed")
+    with trace.get_tracer("program").start_as_current_span("workers"):
+        begin(claim.task).end("completed")
     enqueue, span, _ = exported.get_finished_spans()
     assert (span.name, span.kind, span.parent) == ("run builder", SpanKind.CONSUMER, None)
     assert [link.context.span_id for link in span.links] == [_id_of(enqueue)]
@@ -131,9 +118,10 @@ async def test_what_a_handler_enqueues_belongs_to_its_run(
     """And other spans that it makes."""
     await scheduler.enqueue("Build")
     claim = (await scheduler.claim("w"))[0]
-    with running(claim.task) as run:
+    run = begin(claim.task)
+    with run.current():
         child = await scheduler.enqueue("Child")
-        assert run.traceparent is not None
+    run.end("completed")
     _, inner, outer = exported.get_finished_spans()
     assert inner.parent is not None
     assert inner.parent.span_id == _id_of(outer)
@@ -148,8 +136,7 @@ async def test_the_link_holds_after_a_restart(
     async with testing.open_scheduler(tmp_path / "t.db") as scheduler:
         await scheduler.enqueue("Build")
     async with testing.open_scheduler(tmp_path / "t.db") as scheduler:
-        with running((await scheduler.claim("w"))[0].task):
-            pass
+        begin((await scheduler.claim("w"))[0].task).end("completed")
     enqueue, span = exported.get_finished_spans()
     assert [link.context.span_id for link in span.links] == [_id_of(enqueue)]
 
@@ -164,27 +151,20 @@ async def test_the_context_crosses_to_the_owner_of_the_file(
     assert task.traceparent == _context_of(exported.get_finished_spans()[0])
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"), [(LookupError("gone"), "LookupError"), ("exit code 1", "_OTHER")]
-)
+@pytest.mark.parametrize(("raised", "kind"), [("LookupError", "LookupError"), (None, "_OTHER")])
 async def test_a_failed_run_is_an_error(
-    scheduler: Scheduler,
-    exported: InMemorySpanExporter,
-    error: Exception | str,
-    kind: str,
+    scheduler: Scheduler, exported: InMemorySpanExporter, raised: str | None, kind: str
 ) -> None:
-    """Of the exception's type, or without one."""
+    """Of the exception's class, if there was one; its story is the event of the span."""
     await scheduler.enqueue("Build")
     claim = (await scheduler.claim("w"))[0]
-    with running(claim.task) as run:
-        run.ended("failed", error)
+    begin(claim.task).end("failed", "it failed\nTraceback", raised)
     span = exported.get_finished_spans()[-1]
-    assert span.status.status_code is StatusCode.ERROR
-    assert span.attributes is not None
-    assert (span.attributes["error.type"], span.attributes["headrace.task.outcome"]) == (
-        kind,
-        "failed",
-    )
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "it failed")
+    facts = dict(span.attributes or {})
+    assert (facts["error.type"], facts["headrace.task.outcome"]) == (kind, "failed")
+    stories = [(event.attributes or {})["exception.stacktrace"] for event in span.events]
+    assert stories == (["it failed\nTraceback"] if raised else [])
 
 
 async def test_a_trace_that_is_not_sampled_is_still_linked(
@@ -195,8 +175,7 @@ async def test_a_trace_that_is_not_sampled_is_still_linked(
     task = await scheduler.enqueue("Build")
     assert task.traceparent is not None
     assert int(task.traceparent[-2:], 16) & trace.TraceFlags.SAMPLED == 0
-    with running(task) as run:
-        run.ended("failed", "why")
+    begin(task).end("failed", "why")
 
 
 async def test_a_key_knows_its_request_again_in_another_trace(
@@ -215,6 +194,8 @@ async def test_without_a_provider_there_are_no_spans(scheduler: Scheduler) -> No
     assert not tracing()
     task = await scheduler.enqueue("Build")
     assert task.traceparent is None
-    with running(task) as run:
-        run.ended("completed")
-        assert run.traceparent is None
+    run = begin(task)
+    with run.current():
+        assert not trace.get_current_span().is_recording()
+    assert run.traceparent is None
+    run.end("completed")

@@ -10,7 +10,7 @@ import pytest
 LIFE = """
 import trio
 from scheduler import open_scheduler
-from scheduler.telemetry.spans import running
+from scheduler.telemetry.spans import begin
 
 async def main():
     async with open_scheduler() as scheduler:
@@ -18,8 +18,9 @@ async def main():
         with scheduler.on_event(lambda event: kinds.append(event.kind)):
             await scheduler.enqueue("Build")
             claim = (await scheduler.claim("w"))[0]
-            with running(claim.task) as run:
-                run.ended("failed", ValueError("no"))
+            run = begin(claim.task)
+            with run.current():
+                run.end("failed", "no", "ValueError")
             await scheduler.complete(claim)
         assert claim.task.traceparent is None
         print([kind for kind in kinds if kind != "committed"])
