@@ -70,10 +70,13 @@ if TYPE_CHECKING:
     from scheduler.embedding import open_scheduler
     from scheduler.sharing.connecting import connect
     from scheduler.sharing.serving import serve
+    from scheduler.workers.job import BlockingJob, Job
+    from scheduler.workers.steering import GiveUp, Retry, RetryPolicy
 
 __all__ = [
     "AlreadyFinished",
     "Attempt",
+    "BlockingJob",
     "Cancellation",
     "Change",
     "Claim",
@@ -81,10 +84,12 @@ __all__ = [
     "DependencyCycle",
     "Ended",
     "Explanation",
+    "GiveUp",
     "Idle",
     "IllegalTransition",
     "InvalidRequest",
     "InvalidTask",
+    "Job",
     "KeyConflict",
     "Lease",
     "LeaseLost",
@@ -94,6 +99,8 @@ __all__ = [
     "PrerequisiteFailed",
     "QueueStatus",
     "Related",
+    "Retry",
+    "RetryPolicy",
     "RunningLease",
     "Scheduler",
     "SchedulerClosed",
@@ -120,6 +127,11 @@ __all__ = [
 
 # The lower packages import `scheduler.domain`, and so this module: it must not import them.
 _ON_DEMAND = {
+    "BlockingJob": "scheduler.workers.job",
+    "GiveUp": "scheduler.workers.steering",
+    "Job": "scheduler.workers.job",
+    "Retry": "scheduler.workers.steering",
+    "RetryPolicy": "scheduler.workers.steering",
     "Scheduler": "scheduler.embedded",
     "connect": "scheduler.sharing.connecting",
     "open_scheduler": "scheduler.embedding",

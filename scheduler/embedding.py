@@ -82,10 +82,13 @@ async def open_scheduler(
                 actors = trio.CancelScope()
                 await nursery.start(_run, system, actors)
                 actors.shield = True  # a cancelled block does not end them before all is saved
+                scheduler = Scheduler(system, sources)
                 try:
-                    yield Scheduler(system, sources)
+                    yield scheduler
                 finally:
                     try:
+                        with trio.CancelScope(shield=True):
+                            await scheduler.end_workers()
                         await _close(system, closing_time)
                     finally:
                         actors.cancel()

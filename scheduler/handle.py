@@ -12,6 +12,8 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from actors import commands as ask
 from actors.reply import Reply
 from actors.system import Asking
@@ -119,8 +121,14 @@ class Handle:
         """
         return await self._enqueue(list(specs))
 
-    async def _enqueue(self, specs: Sequence[TaskSpec]) -> Tasks:
+    async def _enqueue(self, specs: Sequence[TaskSpec], parent: int | None = None) -> Tasks:
+        """`parent` is that of the tasks whose specs name none."""
         requests = checked_all(specs, self._sources)
+        if parent is not None:
+            requests = [
+                replace(request, parent=parent) if request.parent is None else request
+                for request in requests
+            ]
         return await self._door.ask(ask.Enqueue(requests, Reply()))
 
     async def claim(

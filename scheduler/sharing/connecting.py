@@ -57,11 +57,14 @@ async def connect(
     with _one_error_alone():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(seeker.run)
+            scheduler = Scheduler(door, door.sources)
             try:
                 if not start_at_once:
                     await seeker.found.wait()
-                yield Scheduler(door, door.sources)
+                yield scheduler
             finally:
+                with trio.CancelScope(shield=True):
+                    await scheduler.end_workers()
                 seeker.leaving = True
                 nursery.cancel_scope.cancel()
 

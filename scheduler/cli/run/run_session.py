@@ -12,7 +12,6 @@ import trio
 
 from persistence.store import Durability
 from scheduler.cli import exit_codes, location
-from scheduler.cli.holders import take_back
 from scheduler.cli.opening import FOR_WORK, opened
 from scheduler.cli.run.displays import Display, JsonDisplay, PlainDisplay
 from scheduler.cli.run.jobs import job_of
@@ -24,6 +23,7 @@ from scheduler.cli.workflow.workflow import Workflow, read_workflow
 from scheduler.cli.workflow.workflow_enqueue import enqueue_workflow
 from scheduler.domain.task import Status, Task
 from scheduler.handle import Handle
+from scheduler.workers.holders import take_back
 
 TICK = 0.2  # seconds between two pictures on a terminal
 

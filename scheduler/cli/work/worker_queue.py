@@ -14,12 +14,12 @@ import msgspec
 
 from scheduler import shapes
 from scheduler.cli import location
-from scheduler.cli.holders import take_back
 from scheduler.cli.opening import FOR_WORK
 from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
 from scheduler.handle import Handle
 from scheduler.sharing.connecting import connect
+from scheduler.workers.holders import take_back
 
 
 class Work(msgspec.Struct, frozen=True):
