@@ -432,8 +432,8 @@ class Handle:
                 ...
 
         Events come in order, and before the call that brought them about returns. The callback
-        runs in the caller's loop and cannot await: keep it short, and hand work on. If it raises,
-        that is logged. Stop it with `stop()`, or with the end of the block. Raises InvalidRequest
+        runs in the caller's loop, or in that of the actors if the caller has none. It cannot
+        await: keep it short, and hand work on. If it raises, that is logged. Stop it with `stop()`, or with the end of the block. Raises InvalidRequest
         and, in a process that does not own the file, WrongContext: follow `changes` there.
         """
         return self._door.observe(check.callback(callback))

@@ -12,7 +12,8 @@ from typing import Any, ParamSpec
 from scheduler import embedding
 from scheduler.bridging.asyncio_door import AsyncioDoor, wait_out
 from scheduler.bridging.background import Background
-from scheduler.domain.errors import WrongContext
+from scheduler.bridging.ferry import nothing
+from scheduler.domain.errors import SchedulerClosed, WrongContext
 from scheduler.embedded import Scheduler
 from scheduler.sharing import connecting
 
@@ -46,12 +47,13 @@ async def _open(
             raise left
     opened = background.opened.result()
     door = AsyncioDoor(opened.value._door, opened.token, loop, opened.nursery)
+    scheduler = Scheduler(door, opened.value._sources, "asyncio", loop)
     alarm = _Alarm(background, loop)
     try:
-        yield Scheduler(door, opened.value._sources)
+        yield scheduler
     finally:
         if background.is_here:
-            await alarm.leave()
+            await alarm.leave(scheduler)
 
 
 class _Alarm:
@@ -70,17 +72,24 @@ class _Alarm:
             self._rang = True
             self._task.cancel("the scheduler has ended")
 
-    async def leave(self) -> None:
-        """End the actors in order. Raises what they ended by, rather than a cancellation."""
+    async def leave(self, scheduler: Scheduler) -> None:
+        """End workers and actors in order. What they ended by has precedence over a cancel."""
         self._leaving = True
+        ending = asyncio.ensure_future(_end_workers(scheduler))
+        left = await wait_out(ending, nothing)
         self._background.stop()
-        left = await wait_out(self._ended, self._background.stop)
+        left = await wait_out(self._ended, self._background.stop) or left
         self._background.end()
         if self._rang and self._task is not None:
             self._task.uncancel()
         self._background.ended.result()
         if left is not None:
             raise left
+
+
+async def _end_workers(scheduler: Scheduler) -> None:
+    with suppress(SchedulerClosed):  # the actors have ended before
+        await scheduler.end_workers()
 
 
 def _told(future: Future[Any], loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:

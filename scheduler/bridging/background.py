@@ -15,6 +15,8 @@ import trio
 
 T = TypeVar("T")
 
+AT_EXIT = 60.0  # seconds for a block that nobody left, and which may wait for a loop that is gone
+
 
 @dataclass(frozen=True, slots=True)
 class Opened(Generic[T]):
@@ -46,7 +48,9 @@ class Background(Generic[T]):
         """Start the thread."""
         self.opened.set_running_or_notify_cancel()
         self.ended.set_running_or_notify_cancel()
-        atexit.register(self.end)  # a daemon still runs then; other threads would be awaited before
+        atexit.register(
+            self._end_at_exit
+        )  # a daemon still runs then; other threads would be awaited before
         self._thread.start()
 
     @property
@@ -66,7 +70,12 @@ class Background(Generic[T]):
         if self.is_here:
             self.stop()
             self._thread.join()
-            atexit.unregister(self.end)
+            atexit.unregister(self._end_at_exit)
+
+    def _end_at_exit(self) -> None:
+        if self.is_here:
+            self.stop()
+            self._thread.join(AT_EXIT)
 
     def _run(self) -> None:
         failure: BaseException | None = None

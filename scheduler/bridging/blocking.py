@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from actors.observer import Callback, Listener
 from scheduler.domain.views import Change
 from scheduler.handle import ChangeFeed, Handle
 
@@ -26,7 +25,7 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def blocking(
-    method: Callable[Concatenate[Handle, P], Coroutine[Any, Any, T]],
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[BlockingHandle, P], T]:
     """The same method for BlockingHandle: called without `await`, with the same arguments."""
 
@@ -37,8 +36,18 @@ def blocking(
     return call
 
 
+def direct(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[BlockingHandle, P], T]:
+    """The same method for BlockingHandle, of one that awaits nothing."""
+
+    @wraps(method)
+    def call(self: BlockingHandle, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return method(self._handle, *args, **kwargs)
+
+    return call
+
+
 class BlockingHandle:
-    """A running scheduler for threads, made by `open_scheduler` of scheduler.threads.
+    """The commands of a running scheduler, for threads.
 
     Its methods are those of the Trio handle, where they are documented, without `await`; any
     number of threads may use it at a time. Ctrl-C cancels a call that waits.
@@ -74,9 +83,7 @@ class BlockingHandle:
     flush = blocking(Handle.flush)
     revoked = blocking(Handle.revoked)
 
-    def on_event(self, callback: Callback) -> Listener:
-        """As the one for Trio; the callback runs in the thread of the actors: keep it short."""
-        return self._handle.on_event(callback)
+    on_event = direct(Handle.on_event)
 
     def changes(self, since: int | None = None) -> BlockingChangeFeed:
         """Every change after sequence `since` (None: from now on), until the scheduler closes.

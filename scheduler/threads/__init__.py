@@ -10,8 +10,8 @@ The actors run in a Trio loop in a thread of their own. Any number of threads ma
 
 from __future__ import annotations
 
-from scheduler.bridging.blocking import BlockingHandle
+from scheduler.threads.blocking_scheduler import BlockingScheduler
 from scheduler.threads.opening import connect, open_scheduler
 from scheduler.threads.serving import serve
 
-__all__ = ["BlockingHandle", "connect", "open_scheduler", "serve"]
+__all__ = ["BlockingScheduler", "connect", "open_scheduler", "serve"]

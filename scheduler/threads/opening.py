@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from functools import partial, wraps
 from typing import ParamSpec
 
 from scheduler import embedding
 from scheduler.bridging.background import Background
-from scheduler.bridging.blocking import BlockingHandle
 from scheduler.bridging.thread_door import ThreadDoor
+from scheduler.domain.errors import SchedulerClosed
 from scheduler.embedded import Scheduler
-from scheduler.handle import Handle
 from scheduler.sharing import connecting
+from scheduler.threads.blocking_scheduler import BlockingScheduler
 
 P = ParamSpec("P")
 
 
 def for_threads(
     opening: Callable[P, AbstractAsyncContextManager[Scheduler]],
-) -> Callable[P, AbstractContextManager[BlockingHandle]]:
+) -> Callable[P, AbstractContextManager[BlockingScheduler]]:
     """The same as a plain `with` block: opens in a thread of its own, yields a blocking handle."""
 
     @wraps(opening)
-    def opening_here(*args: P.args, **kwargs: P.kwargs) -> AbstractContextManager[BlockingHandle]:
+    def opening_here(
+        *args: P.args, **kwargs: P.kwargs
+    ) -> AbstractContextManager[BlockingScheduler]:
         return _open(partial(opening, *args, **kwargs))
 
     return opening_here
@@ -33,7 +35,7 @@ def for_threads(
 @contextmanager
 def _open(
     opening: Callable[[], AbstractAsyncContextManager[Scheduler]],
-) -> Iterator[BlockingHandle]:
+) -> Iterator[BlockingScheduler]:
     background = Background(opening)
     background.start()
     try:
@@ -42,17 +44,20 @@ def _open(
         background.end()
         raise
     door = ThreadDoor(opened.value._door, opened.token, opened.nursery)
+    scheduler = BlockingScheduler(Scheduler(door, opened.value._sources, "thread"))
     try:
-        yield BlockingHandle(Handle(door, opened.value._sources))
+        yield scheduler
     finally:
         if background.is_here:
-            _leave(background)
+            _leave(background, scheduler)
 
 
-def _leave(background: Background[Scheduler]) -> None:
-    """End the actors in order, and raise what they ended by."""
-    background.stop()
+def _leave(background: Background[Scheduler], scheduler: BlockingScheduler) -> None:
+    """End workers and actors in order, and raise what they ended by."""
     try:
+        with suppress(SchedulerClosed):  # the actors have ended before
+            scheduler.end_workers()
+        background.stop()
         background.ended.result()
     finally:
         if background.ended.done():  # else this was interrupted: the thread is joined at exit

@@ -7,15 +7,15 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 
-from scheduler.bridging.blocking import BlockingHandle
 from scheduler.bridging.thread_door import ThreadDoor
 from scheduler.domain.errors import WrongContext
 from scheduler.handle import Handle
 from scheduler.sharing import serving
+from scheduler.threads.blocking_scheduler import BlockingScheduler
 
 
 @contextmanager
-def serve(scheduler: BlockingHandle) -> Iterator[None]:
+def serve(scheduler: BlockingScheduler) -> Iterator[None]:
     """Let other processes use the database of this scheduler, while the block is open.
 
         with open_scheduler("tasks.db") as scheduler, serve(scheduler):
@@ -26,7 +26,7 @@ def serve(scheduler: BlockingHandle) -> Iterator[None]:
     the block.
     """
     given: object = scheduler
-    door = given._handle._door if isinstance(given, BlockingHandle) else None
+    door = given._handle._door if isinstance(given, BlockingScheduler) else None
     if not isinstance(door, ThreadDoor):
         raise WrongContext(
             "this is no blocking handle",

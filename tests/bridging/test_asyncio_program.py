@@ -277,6 +277,9 @@ def test_a_crash_that_the_block_ignores_is_told_to_every_call() -> None:
         with pytest.raises(ZeroDivisionError):
             await main()
         await asyncio.sleep(0)  # no cancellation is left over
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
 
     asyncio.run(outer())
 

@@ -16,8 +16,7 @@ import scheduler.asyncio as for_asyncio
 import scheduler.threads as for_threads
 from scheduler.bridging.blocking import BlockingHandle
 from scheduler.handle import Handle
-
-PLAIN = {"changes", "on_event"}  # not awaited in any world
+from scheduler.threads import BlockingScheduler
 
 
 def _public(kind: type) -> dict[str, Any]:
@@ -28,25 +27,35 @@ def _parameters(method: Callable[..., Any]) -> list[inspect.Parameter]:
     return list(inspect.signature(method).parameters.values())
 
 
-def test_the_blocking_handle_lacks_no_command_and_has_no_other() -> None:
-    """A command that is added to Handle must be added there."""
-    assert _public(BlockingHandle).keys() == _public(Handle).keys()
+OF_BOTH = [
+    *((Handle, BlockingHandle, name) for name in sorted(_public(Handle))),
+    *(
+        (for_trio.Scheduler, BlockingScheduler, name)
+        for name in sorted(_public(for_trio.Scheduler))
+    ),
+]
 
 
-@pytest.mark.parametrize("name", sorted(_public(Handle)))
-def test_a_blocking_method_has_the_signature_of_its_model(name: str) -> None:
-    """Parameters, their kinds, defaults and annotations."""
-    assert _parameters(getattr(BlockingHandle, name)) == _parameters(getattr(Handle, name))
+@pytest.mark.parametrize(
+    ("model", "blocking"), [(Handle, BlockingHandle), (for_trio.Scheduler, BlockingScheduler)]
+)
+def test_a_blocking_class_lacks_no_method_and_has_no_other(model: type, blocking: type) -> None:
+    """A method that is added to the one must be added to the other."""
+    assert _public(blocking).keys() == _public(model).keys()
 
 
-@pytest.mark.parametrize("name", sorted(_public(Handle).keys() - PLAIN))
-def test_a_blocking_method_returns_what_its_model_is_awaited_for(name: str) -> None:
-    """The same annotation; it is documented, and nothing to be awaited."""
-    method, model = getattr(BlockingHandle, name), getattr(Handle, name)
-    assert inspect.signature(method).return_annotation == inspect.signature(model).return_annotation
-    assert inspect.iscoroutinefunction(model)
+@pytest.mark.parametrize(("model", "blocking", "name"), OF_BOTH)
+def test_a_blocking_method_has_the_signature_of_its_model(
+    model: type, blocking: type, name: str
+) -> None:
+    """Parameters, their kinds, defaults and annotations; what it returns; nothing to await."""
+    method, original = getattr(blocking, name), getattr(model, name)
+    assert _parameters(method) == _parameters(original)
     assert not inspect.iscoroutinefunction(method)
-    assert method.__doc__ == model.__doc__
+    if name != "changes":  # a loop of its own
+        ours, theirs = inspect.signature(method), inspect.signature(original)
+        assert ours.return_annotation == theirs.return_annotation
+        assert method.__doc__ == original.__doc__
 
 
 def test_asyncio_programs_hold_the_same_class() -> None:

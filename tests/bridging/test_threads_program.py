@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from persistence.memory import MemoryStore
 from scheduler import InvalidRequest, SchedulerClosed, StoreLocked, StoreUnavailable, TaskSpec
 from scheduler.bridging.blocking import finish
 from scheduler.bridging.thread_door import ThreadDoor
-from scheduler.threads import BlockingHandle, connect, open_scheduler, serve
+from scheduler.threads import BlockingScheduler, connect, open_scheduler, serve
 from tests.bridging.test_asyncio_program import CrashingStore
 
 
@@ -62,21 +63,33 @@ def test_changes_are_a_loop() -> None:
 
 
 @contextmanager
-def _interrupted_in(seconds: float) -> Iterator[None]:
-    """Ctrl-C, that long from now."""
-    timer = threading.Timer(seconds, os.kill, [os.getpid(), signal.SIGINT])
-    timer.start()
+def interrupted_when(event: threading.Event) -> Iterator[None]:
+    """Ctrl-C, as soon as the event is set and this thread waits."""
+
+    def interrupt() -> None:
+        event.wait(10)
+        time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             yield
     finally:
-        timer.join()
+        thread.join()
+
+
+def _at_once() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
 
 
 def test_an_interrupt_cancels_the_call_that_waits() -> None:
     """The next one gets the task that comes then."""
     with open_scheduler() as scheduler:
-        with _interrupted_in(0.05):
+        with interrupted_when(_at_once()):
             scheduler.claim("gone", wait=60)
         scheduler.enqueue("A task")
         assert len(scheduler.claim("next")) == 1
@@ -120,12 +133,12 @@ def test_an_interrupt_waits_for_what_runs_in_trio() -> None:
             story.append("ended")
 
     with open_scheduler() as scheduler:
-        with _interrupted_in(0.05):
+        with interrupted_when(_at_once()):
             _run_in_trio(scheduler, job)
         assert story == ["ended"]
 
 
-def _run_in_trio(scheduler: BlockingHandle, job: Callable[[], Awaitable[None]]) -> None:
+def _run_in_trio(scheduler: BlockingScheduler, job: Callable[[], Awaitable[None]]) -> None:
     door = scheduler._handle._door
     assert isinstance(door, ThreadDoor)
     finish(door.run_in_trio(job))

@@ -16,7 +16,7 @@ import scheduler as for_trio
 import scheduler.asyncio as for_asyncio
 import scheduler.threads as for_threads
 from scheduler import InvalidTask, WrongContext
-from scheduler.bridging.blocking import BlockingHandle
+from scheduler.threads import BlockingScheduler
 
 
 def _in_thread(function: Callable[[], Any]) -> Any:
@@ -170,7 +170,7 @@ def test_leaving_the_block_in_a_forked_process_leaves_the_parent_alone() -> None
         return WrongContext("left")
 
     block = for_threads.open_scheduler()
-    scheduler: BlockingHandle = block.__enter__()
+    scheduler: BlockingScheduler = block.__enter__()
     try:
         assert _in_forked_process(leave) == "left"
         scheduler.queue_status()
