@@ -107,6 +107,7 @@ class Fail(Message, frozen=True):
     changing: ClassVar[bool] = True
     finish: Finish
     retryable: bool
+    retry_after: float | None  # seconds until the next attempt; None: the back-off says
     reply: Reply[Outcomes]
 
 
@@ -124,6 +125,17 @@ class ReleaseHolders(Message, frozen=True):
     changing: ClassVar[bool] = True
     prefix: str
     reply: Reply[list[Task]]
+
+
+class AwaitRevoked(Message, frozen=True):
+    """Which claims were taken from this holder since it asked last? If none, wait for one.
+
+    The answer is pairs of number and token.
+    """
+
+    holder: str
+    wait: float
+    reply: Reply[list[tuple[int, str]]]
 
 
 class Cancel(Message, frozen=True):
@@ -287,6 +299,7 @@ Others = (
     | Fail
     | Release
     | ReleaseHolders
+    | AwaitRevoked
     | Cancel
     | Retry
     | Update

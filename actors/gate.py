@@ -22,6 +22,7 @@ class Gate:
         self._open = trio.Event()
         self._open.set()
         self._closed = False
+        self._failure: BaseException | None = None
 
     def over(self, unsaved: int) -> bool:
         """Whether so many unsaved changes are too many."""
@@ -40,9 +41,10 @@ class Gate:
         elif unsaved <= self._high // 2 and not store_is_down:
             self._open.set()
 
-    def close(self) -> None:
-        """Let nobody in any more."""
+    def close(self, failure: BaseException | None = None) -> None:
+        """Let nobody in any more; a failure is told as the cause."""
         self._closed = True
+        self._failure = self._failure or failure
         self._open.set()
 
     def check(self) -> None:
@@ -50,7 +52,7 @@ class Gate:
         if self._closed:
             raise SchedulerClosed(
                 "the scheduler is closed", hint="Open a new one with open_scheduler."
-            )
+            ) from self._failure
 
     async def passage(self) -> None:
         """Return when the gate is open; Overloaded after the admission timeout, if there is one."""

@@ -64,6 +64,7 @@ class Ingest:
                 | c.Fail()
                 | c.Release()
                 | c.ReleaseHolders()
+                | c.AwaitRevoked()
                 | c.Cancel()
                 | c.Update()
                 | c.AddPrerequisites()

@@ -11,6 +11,7 @@ from actors.draining import Draining
 from actors.holdings import Holdings
 from actors.messages import Post, To
 from actors.reply import Reply
+from actors.revocations import Revocations
 from actors.waiting_claims import WaitingClaims
 from scheduler.domain import lifecycle
 from scheduler.domain.errors import SchedulerError
@@ -34,12 +35,13 @@ class Leasing:
         self.draining = Draining(lambda lane: holdings.limits.live(("agent_type", lane)))
         self._holdings = holdings
         self._random_bits = random_bits
+        self.revocations = Revocations()
         self._waiting = WaitingClaims()
         self._closing = False
 
     def due(self) -> float:
-        """When the first waiting claim has waited long enough."""
-        return self._waiting.due()
+        """When the first of those who wait has waited long enough."""
+        return min(self._waiting.due(), self.revocations.due())
 
     def end_waiting(self, now: float) -> None:
         """Answer the claims that have waited long enough."""
@@ -47,9 +49,10 @@ class Leasing:
             claim.reply.answer([])
 
     def close(self) -> None:
-        """Answer all waiting claims, and let none wait any more."""
+        """Answer all who wait, and let none wait any more."""
         self._closing = True
         self.draining.close()
+        self.revocations.close()
         for claim in self._waiting.take_all():
             claim.reply.answer([])
 
@@ -176,6 +179,8 @@ class Leasing:
         if command.retryable and task.attempt < task.max_attempts:
             jitter = self._random_bits(JITTER_BITS) / 2**JITTER_BITS
             delay = lifecycle.backoff(task.attempt, jitter)
+            if command.retry_after is not None:
+                delay = command.retry_after
             task = self._holdings.score_and_hold(
                 lifecycle.retry_later(task, error, delay, now), facts, now
             )
@@ -207,6 +212,13 @@ class Leasing:
 
     # ------------------------------------------------------------- decided by others
 
+    def listen(self, command: c.AwaitRevoked, now: float) -> None:
+        """A holder wants to hear which of its claims are taken away."""
+        if self._closing:
+            command.reply.answer([])
+        elif not command.reply.abandoned:
+            self.revocations.listen(command, now)
+
     def take_back(self, claims: Iterable[tuple[int, str]], now: float) -> list[Post]:
         """Claims that nobody heard of go back as if they had never been."""
         tasks = [task for claim in claims if (task := self._mine(*claim)) is not None]
@@ -219,6 +231,8 @@ class Leasing:
             for task in self._holdings.running()
             if task.holder is not None and task.holder.startswith(command.prefix)
         ]
+        for task in tasks:
+            self.revocations.note(task)
         attempts = [lifecycle.attempt_of(task, "interrupted", now) for task in tasks]
         moved = [self._interrupt(task, now) for task in tasks]
         answer = m.Value(command.reply, moved)

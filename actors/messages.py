@@ -395,6 +395,7 @@ PrioritizerMessage = (
     | commands.Fail
     | commands.Release
     | commands.ReleaseHolders
+    | commands.AwaitRevoked
     | commands.Cancel
     | commands.Update
     | commands.AddPrerequisites

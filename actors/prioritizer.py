@@ -44,6 +44,7 @@ class Prioritizer:
     def after(self, now: float) -> list[Post]:
         """End what time has ended, then hand out what became ready to the claims that wait."""
         posts = self._time_passes(now) if self.due() <= now else []
+        self.leasing.revocations.answer(now)
         if self.holdings.fresh:
             posts += self.leasing.serve_waiting(now)
         self.holdings.fresh.clear()
@@ -63,6 +64,7 @@ class Prioritizer:
         for task in self.holdings.take_timers(now):
             _, facts = self.holdings.withdraw(task.number)
             if task.status is Status.RUNNING:
+                self.leasing.revocations.note(task)
                 changed = lifecycle.expire(task, now)
                 attempts.append(lifecycle.attempt_of(task, "expired", now, changed.error))
             else:
@@ -105,6 +107,9 @@ class Prioritizer:
                 return self.leasing.release(message, now)
             case c.ReleaseHolders():
                 return self.leasing.release_holders(message, now)
+            case c.AwaitRevoked():
+                self.leasing.listen(message, now)
+                return []
             case c.Cancel():
                 return self._cancel(message, now)
             case c.Update():
@@ -192,6 +197,7 @@ class Prioritizer:
         self.holdings.withdraw(command.number)
         attempts = []
         if task.status is Status.RUNNING:
+            self.leasing.revocations.note(task)
             attempts.append(lifecycle.attempt_of(task, "cancelled", now, command.reason))
         cancelled = lifecycle.cancel(task, now, command.reason)
         answer = m.Cancelled(command.reply, command.number)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
@@ -20,6 +20,7 @@ from actors import commands as c
 from actors import messages as m
 from actors.clock import Clock
 from actors.gate import Gate
+from actors.home import Home, InTrio
 from actors.ingest import Ingest
 from actors.messages import Post, To
 from actors.persister import Persister
@@ -28,6 +29,7 @@ from actors.reply import Reply
 from actors.resolver import Resolver
 from actors.writer import Writer
 from scheduler.domain.errors import SchedulerClosed, StoreUnavailable
+from scheduler.domain.views import Claim
 
 T = TypeVar("T")
 Mail = list[Any]
@@ -60,7 +62,7 @@ class Actor(Protocol):
         ...
 
 
-class System:
+class System(InTrio):
     """See the module."""
 
     def __init__(
@@ -84,6 +86,7 @@ class System:
             To.PRIORITIZER: prioritizer,
             To.PERSISTER: persister,
         }
+        self._home = Home()
         self._clock = Clock(wall, trio.current_time)
         self._channels = {to: trio.open_memory_channel[Mail](inf) for to in To}
         self._door: Mail | None = None  # commands on their way to ingest, while it sleeps
@@ -97,6 +100,7 @@ class System:
 
     async def ask(self, command: Asking[T]) -> T:
         """Send a command to ingest and wait for its answer."""
+        self._home.check()
         self.gate.check()
         if self.gate.shut and command.gated:
             await self.gate.passage()
@@ -122,6 +126,11 @@ class System:
         """Nobody waits for the reply any more."""
         self._asked.discard(command.reply)
 
+    async def give_back(self, claims: Iterable[Claim]) -> None:
+        """Release claims of which nobody will hear. There is no checkpoint."""
+        for claim in claims:
+            self.tell(c.Release(c.Finish("release", claim.task.number, claim.token), Reply()))
+
     def _knock(self, command: Any) -> None:
         """Put a command into the door's list, which ingest takes whole when it wakes up."""
         if self._door is None:
@@ -146,9 +155,9 @@ class System:
             raise
         finally:
             self._stopped = True
-            self.gate.close()
+            self.gate.close(self.failure)
             for reply in list(self._asked):
-                reply.refuse(SchedulerClosed("the scheduler has stopped; the outcome is unknown"))
+                reply.refuse(_stopped(self.failure))
 
     async def _recover(self) -> None:
         collecting = gc.isenabled()
@@ -279,6 +288,12 @@ class System:
         if self._clock.jumped():
             self._prioritizer.handle(m.ClockJumped(), now)  # it has nothing to say to that
         return now
+
+
+def _stopped(failure: BaseException | None) -> SchedulerClosed:
+    error = SchedulerClosed("the scheduler has stopped; the outcome is unknown")
+    error.__cause__ = failure
+    return error
 
 
 def _brief(message: Any) -> bool:

@@ -27,6 +27,7 @@ from benchmarks import (
     spike,
     starting,
     throughput,
+    workers,
 )
 from benchmarks.measuring import Figure, Unit
 from benchmarks.workload import Scratch, scratch
@@ -34,6 +35,7 @@ from benchmarks.workload import Scratch, scratch
 SECTIONS: dict[str, Callable[[Scratch], Iterator[Figure]]] = {
     "throughput": throughput.figures,
     "handlers": handlers.figures,
+    "workers": workers.figures,
     "claims": claims.figures,
     "shapes": shapes.figures,
     "starting": starting.figures,

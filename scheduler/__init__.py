@@ -6,7 +6,9 @@ What stands on what, from the top:
     scheduler.endpoint     the MCP server for agents, over stdio and HTTP
     scheduler.sharing      connect() and serve(): one file, many processes
     scheduler.embedding    open_scheduler(): store, actors, recovery, orderly close
-    scheduler.handle       Scheduler: the object a client holds, one short method a command
+    scheduler.embedded     Scheduler: the object a Trio program holds: a handle, and workers
+    scheduler.workers      run handlers for claimed tasks
+    scheduler.handle       Handle: one short method a command
     scheduler.shapes       answers as JSON, for the command line and the endpoint
     actors                 ingest, resolver, prioritizer, persister, and the loops that run them
     persistence            the stores: SQLite and memory
@@ -42,6 +44,7 @@ from scheduler.domain.errors import (
     TooLarge,
     UnknownPrerequisite,
     UnknownTask,
+    WrongContext,
 )
 from scheduler.domain.priority import Weights
 from scheduler.domain.spec import TaskSpec
@@ -64,14 +67,17 @@ from scheduler.domain.views import (
 )
 
 if TYPE_CHECKING:
+    from scheduler.embedded import Scheduler
     from scheduler.embedding import open_scheduler
-    from scheduler.handle import Scheduler
     from scheduler.sharing.connecting import connect
     from scheduler.sharing.serving import serve
+    from scheduler.workers.job import BlockingJob, Job
+    from scheduler.workers.steering import GiveUp, Retry, RetryPolicy
 
 __all__ = [
     "AlreadyFinished",
     "Attempt",
+    "BlockingJob",
     "Cancellation",
     "Change",
     "Claim",
@@ -79,10 +85,12 @@ __all__ = [
     "DependencyCycle",
     "Ended",
     "Explanation",
+    "GiveUp",
     "Idle",
     "IllegalTransition",
     "InvalidRequest",
     "InvalidTask",
+    "Job",
     "KeyConflict",
     "Lease",
     "LeaseLost",
@@ -93,6 +101,8 @@ __all__ = [
     "PrerequisiteFailed",
     "QueueStatus",
     "Related",
+    "Retry",
+    "RetryPolicy",
     "RunningLease",
     "Scheduler",
     "SchedulerClosed",
@@ -111,6 +121,7 @@ __all__ = [
     "UnknownPrerequisite",
     "UnknownTask",
     "Weights",
+    "WrongContext",
     "connect",
     "open_scheduler",
     "serve",
@@ -118,7 +129,12 @@ __all__ = [
 
 # The lower packages import `scheduler.domain`, and so this module: it must not import them.
 _ON_DEMAND = {
-    "Scheduler": "scheduler.handle",
+    "BlockingJob": "scheduler.workers.job",
+    "GiveUp": "scheduler.workers.steering",
+    "Job": "scheduler.workers.job",
+    "Retry": "scheduler.workers.steering",
+    "RetryPolicy": "scheduler.workers.steering",
+    "Scheduler": "scheduler.embedded",
     "connect": "scheduler.sharing.connecting",
     "open_scheduler": "scheduler.embedding",
     "serve": "scheduler.sharing.serving",

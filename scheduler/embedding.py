@@ -24,7 +24,7 @@ from scheduler.domain import ids
 from scheduler.domain.encoding import number_in
 from scheduler.domain.errors import InvalidRequest, StoreUnavailable
 from scheduler.domain.priority import SOURCE_SCORES, Weights
-from scheduler.handle import Scheduler
+from scheduler.embedded import Scheduler
 
 
 @asynccontextmanager
@@ -80,10 +80,13 @@ async def open_scheduler(
                 actors = trio.CancelScope()
                 await nursery.start(_run, system, actors)
                 actors.shield = True  # a cancelled block does not end them before all is saved
+                scheduler = Scheduler(system, sources)
                 try:
-                    yield Scheduler(system, sources)
+                    yield scheduler
                 finally:
                     try:
+                        with trio.CancelScope(shield=True):
+                            await scheduler.end_workers()
                         await _close(system, closing_time)
                     finally:
                         actors.cancel()

@@ -7,10 +7,12 @@ task and changes none; any number of Trio tasks may use one handle at a time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from actors import commands as ask
 from actors.reply import Reply
@@ -21,7 +23,7 @@ from scheduler.domain import ids
 from scheduler.domain.errors import SchedulerClosed
 from scheduler.domain.limits import Limit
 from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.request import checked_all, number_of
+from scheduler.domain.request import TEN_YEARS, checked_all, number_of
 from scheduler.domain.spec import TaskFields, TaskSpec
 from scheduler.domain.task import Task, moment
 from scheduler.domain.views import (
@@ -49,6 +51,7 @@ Tasks = list[Task]
 Claims = list[Claim]
 Changes = list[Change]
 Limits = list[LimitStatus]
+Revocations = list[tuple[str, str]]
 
 FEED_STEP = 1_000  # changes read at a time
 
@@ -67,9 +70,22 @@ class Door(Protocol):
         """The number of the newest change; None where only the actors know it."""
         ...
 
+    @property
+    def trio_door(self) -> Door:
+        """The door as Trio tasks of the actors' thread use it."""
+        ...
 
-class Scheduler:
-    """A running scheduler, made by `open_scheduler`. All methods are for Trio tasks.
+    async def run_in_trio(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Await a Trio coroutine function in the actors' loop; cancellation and errors cross."""
+        ...
+
+    async def give_back(self, claims: Claims) -> None:
+        """Release claims of which nobody will hear, whatever becomes of this caller."""
+        ...
+
+
+class Handle:
+    """The commands of a running scheduler, each a coroutine of the world of its door.
 
     Where a task is wanted, pass a Task or an id; where a claim is wanted, a Claim or a pair
     (task id, lease token). Durations are seconds. Any method may raise SchedulerClosed,
@@ -103,8 +119,14 @@ class Scheduler:
         """
         return await self._enqueue(list(specs))
 
-    async def _enqueue(self, specs: Sequence[TaskSpec]) -> Tasks:
+    async def _enqueue(self, specs: Sequence[TaskSpec], parent: int | None = None) -> Tasks:
+        """`parent` is that of the tasks whose specs name none."""
         requests = checked_all(specs, self._sources)
+        if parent is not None:
+            requests = [
+                replace(request, parent=parent) if request.parent is None else request
+                for request in requests
+            ]
         return await self._door.ask(ask.Enqueue(requests, Reply()))
 
     async def claim(
@@ -178,16 +200,27 @@ class Scheduler:
         finishes = tuple(check.completion(claim, result) for claim, result in completions)
         return await self._door.ask(ask.Complete(finishes, Reply()))
 
-    async def fail(self, claim: ClaimOrToken, error: str, *, retryable: bool = True) -> Ended:
+    async def fail(
+        self,
+        claim: ClaimOrToken,
+        error: str,
+        *,
+        retryable: bool = True,
+        retry_after: float | None = None,
+    ) -> Ended:
         """The attempt has failed; `error` (up to 64 KiB) tells the story.
 
-        If it is retryable and attempts are left, the task is SCHEDULED for another after an
-        exponential back-off; otherwise it is FAILED and its dependents fall with it (`fallen`).
+        If it is retryable and attempts are left, the task is SCHEDULED for another after
+        `retry_after` seconds (None: an exponential back-off); otherwise it is FAILED and its
+        dependents fall with it (`fallen`).
         """
         check.text("error", error, 64 * 1024)
+        if retry_after is not None:
+            check.number("retry_after", retry_after, 0, TEN_YEARS)
         number, token = check.claim(claim)
         finish = ask.Finish("fail", number, token, error=error)
-        return check.sole(await self._door.ask(ask.Fail(finish, bool(retryable), Reply())))
+        command = ask.Fail(finish, bool(retryable), retry_after, Reply())
+        return check.sole(await self._door.ask(command))
 
     async def release(self, claim: ClaimOrToken) -> Ended:
         """Give the task back undone: it keeps its place in the queue and loses no attempt."""
@@ -203,6 +236,19 @@ class Scheduler:
         """
         check.name("prefix", prefix)
         return await self._door.ask(ask.ReleaseHolders(prefix, Reply()))
+
+    async def revoked(self, holder: str, *, wait: float = 0.0) -> Revocations:
+        """The claims that were taken from `holder` since it asked last: (task id, token) each.
+
+        A claim is taken by a `cancel`, the end of its lease, or `release_holders`. Answers at
+        once if there is one, else as soon as there is within `wait` seconds. They are kept
+        from a holder's first question on, until it has not asked for a minute; what is missed
+        is heard at the next heartbeat.
+        """
+        check.name("holder", holder)
+        check.number("wait", wait, 0, 86_400)
+        pairs = await self._door.ask(ask.AwaitRevoked(holder, wait, Reply()))
+        return [(ids.encode(number), token) for number, token in pairs]
 
     async def cancel(
         self, task: TaskOrId, reason: str | None = None, *, dry_run: bool = False
@@ -223,7 +269,7 @@ class Scheduler:
         """
         return await self._door.ask(ask.Retry(number_of(task), bool(cascade), Reply()))
 
-    async def update(self, task: TaskOrId, **fields: Any) -> Task:
+    async def update(self, /, task: TaskOrId, **fields: Any) -> Task:
         """Change fields of an unfinished task: description, summary, agent_type, base_priority,
         deadline, not_before, estimated_duration, payload, group, max_attempts, timeout, limit_key.
 
@@ -333,7 +379,7 @@ class Scheduler:
         """
         numbers = check.tasks("tasks", tasks)
         if timeout is not None:
-            check.number("timeout", timeout, 0, 10 * 366 * 86_400)
+            check.number("timeout", timeout, 0, TEN_YEARS)
         seconds = inf if timeout is None else timeout
         return await self._door.ask(ask.Wait(numbers, seconds, Reply()))
 
@@ -435,8 +481,8 @@ class ChangeFeed:
     An object rather than a generator, because Trio cannot clean up a generator that is left.
     """
 
-    def __init__(self, scheduler: Scheduler, since: int | None) -> None:
-        self._scheduler = scheduler
+    def __init__(self, handle: Handle, since: int | None) -> None:
+        self._handle = handle
         self._since = since
         self._read: deque[Change] = deque()
 
@@ -446,7 +492,7 @@ class ChangeFeed:
     async def __anext__(self) -> Change:
         while not self._read:
             try:
-                changes, self._since = await self._scheduler.read_changes(self._since, wait=inf)
+                changes, self._since = await self._handle.read_changes(self._since, wait=inf)
             except SchedulerClosed:
                 raise StopAsyncIteration from None
             self._read.extend(changes)

@@ -15,7 +15,7 @@ from scheduler.cli.session import ask
 from scheduler.cli.text import safe
 from scheduler.domain.task import Task
 from scheduler.domain.views import Cancellation
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 
 @click.command("enqueue")
@@ -194,7 +194,7 @@ def pause_command(agent_type: str, drain: bool, database: str, as_json: bool) ->
       headrace pause builder --drain
     """
 
-    async def question(scheduler: Scheduler) -> list[str] | None:
+    async def question(scheduler: Handle) -> list[str] | None:
         await (scheduler.drain if drain else scheduler.pause)(agent_type)
         if await any_task(scheduler, agent_type=agent_type):
             return None

@@ -13,7 +13,7 @@ from scheduler.cli.session import ask
 from scheduler.cli.text import safe
 from scheduler.domain.errors import InvalidRequest
 from scheduler.domain.views import LimitStatus
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 
 @click.command("limit")
@@ -57,7 +57,7 @@ def limit_command(database: str, as_json: bool, lift: bool, **asked: Any) -> Non
             )
         group, weight = given["group"], given.get("weight")
 
-    async def question(scheduler: Scheduler) -> list[LimitStatus]:
+    async def question(scheduler: Handle) -> list[LimitStatus]:
         if "group" in given:
             await scheduler.set_share(group, weight)
         else:

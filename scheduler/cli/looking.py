@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 RECENT = 500  # tasks whose names are told as known
 
 
-async def any_task(scheduler: Scheduler, **where: Any) -> bool:
+async def any_task(scheduler: Handle, **where: Any) -> bool:
     """Whether there is a task like this on record; `where` as for `list`."""
     cursor, more = None, True
     while more:  # a page may be empty: it is bounded by the tasks that were looked at, too
@@ -20,7 +20,7 @@ async def any_task(scheduler: Scheduler, **where: Any) -> bool:
     return False
 
 
-async def known(scheduler: Scheduler, field: str) -> list[str]:
+async def known(scheduler: Handle, field: str) -> list[str]:
     """What the newest tasks have in this field."""
     page = await scheduler.list(limit=RECENT)
     return sorted({value for task in page.tasks if (value := getattr(task, field)) is not None})

@@ -11,13 +11,13 @@ import click
 from scheduler import shapes
 from scheduler.cli.nearest import did_you_mean
 from scheduler.cli.options import as_json_option, database_option
-from scheduler.cli.outcomes import in_short
 from scheduler.cli.output import print_facts, print_json, print_table
 from scheduler.cli.session import ask
 from scheduler.cli.text import safe
 from scheduler.domain.errors import InvalidRequest
 from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.views import Explanation, Page, QueueStatus, Related, TaskDetails
+from scheduler.workers.processes.outcomes import in_short
 
 STATUSES = (*map(str, Status), "pending")
 ALSO_CALLED = {

@@ -17,7 +17,7 @@ from scheduler import connect
 from scheduler.cli import location
 from scheduler.cli.opening import FOR_PEOPLE
 from scheduler.domain.errors import StoreUnavailable
-from scheduler.handle import Scheduler
+from scheduler.embedded import Scheduler
 
 Answer = TypeVar("Answer")
 

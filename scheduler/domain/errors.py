@@ -15,6 +15,7 @@
      |- Overloaded              too much is waiting; try again after `retry_after` seconds
      |- SequenceTooOld          the change feed no longer reaches back so far
      |- SchedulerClosed         the scheduler has been closed
+     |- WrongContext            the handle belongs to another loop, thread or process
      '- StoreError              the file
          |- StoreUnavailable    it cannot be read or written now (with the outcome)
          |- StoreLocked         another process owns it (with its pid)
@@ -170,6 +171,12 @@ class SchedulerClosed(SchedulerError):
     """The scheduler is closing or closed."""
 
     code = "scheduler_closed"
+
+
+class WrongContext(SchedulerError):
+    """The handle is used in another loop, thread or process than the one that it is for."""
+
+    code = "wrong_context"
 
 
 class StoreError(SchedulerError):

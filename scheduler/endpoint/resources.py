@@ -20,7 +20,7 @@ from scheduler.endpoint import tools
 from scheduler.endpoint.guide import GUIDE
 from scheduler.endpoint.output import compact
 from scheduler.endpoint.toolkit.words import shown
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 STATUS = "queue://status"
 GUIDE_URI = "queue://guide"
@@ -97,7 +97,7 @@ def touched_by(task: Task) -> list[str]:
     return uris if task.group is None else [*uris, plan_uri(task.group)]
 
 
-async def read(scheduler: Scheduler, uri: str) -> types.ReadResourceResult:
+async def read(scheduler: Handle, uri: str) -> types.ReadResourceResult:
     """The content behind a URI. Raises MCPError with the tool's error as its data."""
     target = canonical(uri)
     if target == GUIDE_URI:
@@ -119,7 +119,7 @@ def unknown(uri: str) -> MCPError:
 
 
 async def _answer(
-    scheduler: Scheduler, uri: str, tool: str, arguments: dict[str, str]
+    scheduler: Handle, uri: str, tool: str, arguments: dict[str, str]
 ) -> types.ReadResourceResult:
     answer = await tools.call(scheduler, "core", tool, arguments)
     text, body = compact(answer.body)

@@ -19,7 +19,7 @@ from scheduler.endpoint import prompts, resources, tools
 from scheduler.endpoint.instructions import INSTRUCTIONS
 from scheduler.endpoint.output import compact
 from scheduler.endpoint.subscriptions import Subscriptions
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 Context = ServerRequestContext[Any, Any]
 Paging = types.PaginatedRequestParams | None
@@ -30,7 +30,7 @@ LASTING = CacheHint(ttl_ms=3_600_000, scope="public")  # changes with the versio
 class Endpoint:
     """One server, for any number of clients at a time."""
 
-    def __init__(self, scheduler: Scheduler, profile: tools.Profile = "core") -> None:
+    def __init__(self, scheduler: Handle, profile: tools.Profile = "core") -> None:
         self._scheduler = scheduler
         self._profile: tools.Profile = profile
         self._subscriptions = Subscriptions(scheduler)

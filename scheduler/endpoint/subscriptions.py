@@ -25,7 +25,7 @@ from scheduler.domain.errors import SchedulerClosed, SchedulerError, SequenceToo
 from scheduler.endpoint import resources
 from scheduler.endpoint.follower import Follower, follower_of
 from scheduler.endpoint.toolkit.bounds import SLICE
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 Context = ServerRequestContext[Any, Any]
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 class Subscriptions:
     """The subscriptions of all clients of one endpoint."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Handle) -> None:
         self._scheduler = scheduler
         self._bus = InMemorySubscriptionBus()
         self._listen = ListenHandler(self._bus)

@@ -12,7 +12,7 @@ import trio
 from actors.system import alone
 from persistence.store import Durability
 from scheduler.domain.errors import InvalidRequest
-from scheduler.handle import Scheduler
+from scheduler.embedded import Scheduler
 from scheduler.sharing.door import SharedDoor
 from scheduler.sharing.seeker import OwnerOptions, Seeker
 
@@ -55,11 +55,14 @@ async def connect(
     with _one_error_alone():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(seeker.run)
+            scheduler = Scheduler(door, door.sources)
             try:
                 if not start_at_once:
                     await seeker.found.wait()
-                yield Scheduler(door, door.sources)
+                yield scheduler
             finally:
+                with trio.CancelScope(shield=True):
+                    await scheduler.end_workers()
                 seeker.leaving = True
                 nursery.cancel_scope.cancel()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
@@ -18,11 +19,13 @@ from msgspec.structs import replace
 
 from actors import commands as c
 from actors import messages as m
+from actors.home import Home, InTrio
 from actors.reply import Reply
 from actors.system import Asking, System
 from scheduler.domain.errors import SchedulerClosed, SchedulerError, StoreUnavailable, from_dict
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request_ids import make_request_id
+from scheduler.domain.views import Claim
 
 T = TypeVar("T")
 
@@ -60,7 +63,7 @@ class Call:
     sent: int = 0  # to so many owners
 
 
-class SharedDoor:
+class SharedDoor(InTrio):
     """See the module. Implements Door for a handle."""
 
     def __init__(
@@ -69,6 +72,7 @@ class SharedDoor:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.sources: dict[str, float] = dict(SOURCE_SCORES)
+        self._home = Home()
         self._random_bits = random_bits
         self._wall_clock = wall_clock
         self._calls: dict[Reply[Any], Call] = {}
@@ -83,6 +87,7 @@ class SharedDoor:
         """Send a command and wait for its answer, whoever gives it."""
         if self._system is not None:
             return await self._system.ask(command)
+        self._home.check()
         if self._closed:
             raise SchedulerClosed("this handle is closed", hint="Connect anew.")
         reply = command.reply
@@ -106,6 +111,17 @@ class SharedDoor:
     def sequence(self) -> int | None:
         """The number of the newest change, if the actors are ours."""
         return None if self._system is None else self._system.sequence
+
+    async def give_back(self, claims: Iterable[Claim]) -> None:
+        """Release claims of which nobody will hear, whatever becomes of this caller."""
+        if self._system is not None:
+            await self._system.give_back(claims)
+            return
+        with trio.CancelScope(shield=True):  # ends with the handle at the latest
+            for claim in claims:
+                finish = c.Finish("release", claim.task.number, claim.token)
+                with suppress(SchedulerError):  # its lease ends by itself then
+                    await self.ask(c.Release(finish, Reply()))
 
     # ------------------------------------------------------------- for whoever finds the way
 
@@ -182,7 +198,7 @@ def _deadly() -> StoreUnavailable:
 def _shorter_by(seconds: float, command: c.Command) -> c.Command:
     """The command with less patience, if it has any: its caller has waited already."""
     match command:
-        case c.ClaimReady(wait=wait):
+        case c.ClaimReady(wait=wait) | c.AwaitRevoked(wait=wait):
             return replace(command, wait=max(0.0, wait - seconds))
         case c.Wait(seconds=left) | c.ReadChanges(seconds=left):
             return replace(command, seconds=max(0.0, left - seconds))

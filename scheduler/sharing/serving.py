@@ -10,7 +10,7 @@ import trio
 
 from actors.system import System
 from scheduler.domain.errors import InvalidRequest, StoreNewer, StoreUnavailable
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.sharing import address as addresses
 from scheduler.sharing import wire
 from scheduler.sharing.framing import Framed
@@ -24,7 +24,7 @@ LOOK_EVERY = 2.0  # seconds between two looks whether our files are still there
 
 
 async def serve(
-    scheduler: Scheduler, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    scheduler: Handle, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Let other processes use the database of this scheduler, until cancelled.
 

@@ -84,7 +84,7 @@ class Clients:
                 case "complete":
                     return c.Complete((finish,), Reply())
                 case "fail" | "give_up":
-                    return c.Fail(finish, action == "fail", Reply())
+                    return c.Fail(finish, action == "fail", None, Reply())
                 case "release":
                     return c.Release(finish, Reply())
                 case "heartbeat":

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from scheduler.cli import commands
-from scheduler.cli.commands import Tail, run_command
+from scheduler.workers.processes import commands
+from scheduler.workers.processes.commands import Tail, run_command
 from tests.cli.conftest import Headrace
 
 IN_ORDER = """
@@ -48,10 +48,11 @@ async def until(condition: Path) -> None:
             await trio.sleep(0.01)
 
 
-async def stopped(command: str, ready: Path) -> float:
+async def stopped(command: str, ready: Path, grace: float = commands.TERM_SECONDS) -> float:
     """Stop a command once this file is there; how long that took."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(run_command, ("sh", "-c", command), {}, Tail(), Tail())
+        words = ("sh", "-c", command)
+        nursery.start_soon(run_command, words, {}, Tail(), Tail(), None, grace)
         await until(ready)
         began = trio.current_time()
         nursery.cancel_scope.cancel()
@@ -69,10 +70,9 @@ async def test_children_may_end_in_order(tmp_path: Path, monkeypatch: pytest.Mon
 
 async def test_children_that_do_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are killed when their seconds are over."""
-    monkeypatch.setattr(commands, "TERM_SECONDS", 0.3)
     monkeypatch.chdir(tmp_path)
     deaf = "(trap '' TERM; echo $$ > ready; while :; do sleep 0.1; done); true"
-    assert 0.3 <= await stopped(deaf, tmp_path / "ready") < 5
+    assert 0.3 <= await stopped(deaf, tmp_path / "ready", grace=0.3) < commands.TERM_SECONDS
 
 
 @pytest.mark.parametrize("code", [0, 3])

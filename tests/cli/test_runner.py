@@ -10,7 +10,6 @@ import pytest
 import trio
 
 from scheduler import Scheduler, Status, Task, TaskSpec, open_scheduler
-from scheduler.cli.holders import take_back
 from scheduler.cli.run import runner as runner_module
 from scheduler.cli.run.jobs import Job
 from scheduler.cli.run.runner import Event, Runner
@@ -18,6 +17,7 @@ from scheduler.cli.workflow import workflow_enqueue
 from scheduler.cli.workflow.workflow import Workflow, read_workflow
 from scheduler.cli.workflow.workflow_enqueue import enqueue_workflow
 from scheduler.cli.workflow.workflow_plan import plan_workflow
+from scheduler.workers.holders import take_back
 
 FOREVER = 3_600.0
 

@@ -15,12 +15,12 @@ import pytest
 import trio
 
 from scheduler import Scheduler, Status, TaskSpec, open_scheduler
-from scheduler.cli.holders import holder_name, take_back
-from scheduler.cli.outcomes import Outcome
 from scheduler.cli.work.worker_address import Address
 from scheduler.cli.work.worker_exec import perform
 from scheduler.cli.work.worker_queue import Wanted, Work
 from scheduler.cli.work.worker_remote import open_url
+from scheduler.workers.holders import holder_name, take_back
+from scheduler.workers.processes.outcomes import Outcome
 from tests.cli.conftest import Command, Headrace
 
 DOCUMENT = {"task_id": "0000000000001", "task": {"summary": "x"}}

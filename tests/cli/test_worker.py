@@ -20,11 +20,11 @@ from scheduler import (
     TooLarge,
     open_scheduler,
 )
-from scheduler.cli.outcomes import Outcome
 from scheduler.cli.work.worker import Worker
 from scheduler.cli.work.worker_events import Event, Trouble
 from scheduler.cli.work.worker_queue import Failed, FileQueue, Wanted, Work
 from scheduler.domain.task import moment, utc_text
+from scheduler.workers.processes.outcomes import Outcome
 from tests.flows.conftest import virtual_wall
 
 LEASE = 60.0

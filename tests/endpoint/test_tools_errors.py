@@ -201,7 +201,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     async def fail(self: object) -> NoReturn:
         raise error
 
-    monkeypatch.setattr("scheduler.handle.Scheduler.queue_status", fail)
+    monkeypatch.setattr("scheduler.handle.Handle.queue_status", fail)
 
 
 async def test_the_cause_is_found_inside_groups(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +282,7 @@ async def test_nothing_takes_longer_than_50_seconds(monkeypatch: pytest.MonkeyPa
     async def hang(self: object) -> NoReturn:
         await trio.sleep_forever()
 
-    monkeypatch.setattr("scheduler.handle.Scheduler.queue_status", hang)
+    monkeypatch.setattr("scheduler.handle.Handle.queue_status", hang)
     async with calling() as agent:
         before = trio.current_time()
         body = await agent.refused("task_queue_status")

@@ -78,6 +78,17 @@ class TestEveryCall:
             told = [await _life_of_tasks(scheduler) for scheduler in (owner, other)]
             assert told[0] == told[1]
 
+    async def test_revocations(self, path: Path) -> None:
+        """A worker elsewhere hears at once that its task was cancelled."""
+        async with connect(path) as owner, connect(path) as other:
+            assert await other.revoked("w") == []
+            task = await owner.enqueue("work")
+            (claim,) = await other.claim("w")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(owner.cancel, task)
+                with trio.fail_after(5):
+                    assert await other.revoked("w", wait=60) == [(task.id, claim.token)]
+
     async def test_errors_keep_their_facts(self, path: Path) -> None:
         """Class, code, field and hint come through."""
         async with connect(path), connect(path) as other:

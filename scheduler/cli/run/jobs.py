@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import trio
 
-from scheduler.cli.commands import Tail
-from scheduler.cli.outcomes import Outcome, attempt, timed_out
 from scheduler.cli.workflow.workflow_task import WorkflowTask
 from scheduler.domain.task import Task
+from scheduler.workers.processes.commands import Tail
+from scheduler.workers.processes.outcomes import Outcome, attempt, timed_out
 
 
 class Job(msgspec.Struct, frozen=True):

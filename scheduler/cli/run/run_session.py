@@ -12,7 +12,6 @@ import trio
 
 from persistence.store import Durability
 from scheduler.cli import exit_codes, location
-from scheduler.cli.holders import take_back
 from scheduler.cli.opening import FOR_WORK, opened
 from scheduler.cli.run.displays import Display, JsonDisplay, PlainDisplay
 from scheduler.cli.run.jobs import job_of
@@ -23,7 +22,8 @@ from scheduler.cli.signals import heeded
 from scheduler.cli.workflow.workflow import Workflow, read_workflow
 from scheduler.cli.workflow.workflow_enqueue import enqueue_workflow
 from scheduler.domain.task import Status, Task
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
+from scheduler.workers.holders import take_back
 
 TICK = 0.2  # seconds between two pictures on a terminal
 
@@ -91,7 +91,7 @@ class _Session:
             interrupted=bool(self.signal),
         )
 
-    async def _opening(self, scheduler: Scheduler, tasks: Mapping[str, Task]) -> Opening:
+    async def _opening(self, scheduler: Handle, tasks: Mapping[str, Task]) -> Opening:
         status = await scheduler.queue_status()
         lanes = {task.agent_type for task in tasks.values() if not task.status.finished}
         return Opening(
@@ -105,7 +105,7 @@ class _Session:
             paused=tuple(lane for lane in status.paused if lane in lanes),
         )
 
-    async def _work(self, scheduler: Scheduler, tasks: Mapping[str, Task]) -> None:
+    async def _work(self, scheduler: Handle, tasks: Mapping[str, Task]) -> None:
         """Run what is open, until it has ended or a signal comes."""
         open_tasks = {ref: task for ref, task in tasks.items() if not task.status.finished}
         timed = all(task.estimated for task in self._workflow.tasks.values())

@@ -13,13 +13,13 @@ from typing import Literal
 import msgspec
 import trio
 
-from scheduler.cli.holders import holder_name
-from scheduler.cli.outcomes import Outcome
 from scheduler.cli.run.jobs import Job, perform
 from scheduler.domain.errors import AlreadyFinished, LeaseLost, SchedulerError
 from scheduler.domain.task import Status, Task
 from scheduler.domain.views import Claim, Ended
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
+from scheduler.workers.holders import holder_name
+from scheduler.workers.processes.outcomes import Outcome
 
 LEASE_SECONDS = 60.0
 IDLE_SECONDS = 3_600.0  # how long one claim waits
@@ -50,7 +50,7 @@ class Runner:
 
     def __init__(
         self,
-        scheduler: Scheduler,
+        scheduler: Handle,
         jobs: Mapping[str, Job],
         lanes: Sequence[str],
         *,

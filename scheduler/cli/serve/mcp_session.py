@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TypeVar
 
 import click
 import trio
 
+from actors.home import InTrio
 from actors.system import Asking
 from scheduler.cli import exit_codes, location
 from scheduler.cli.opening import FOR_CLIENTS, opened
 from scheduler.cli.signals import heeded
 from scheduler.domain.errors import SchedulerError, from_dict
+from scheduler.domain.views import Claim
 from scheduler.endpoint.server import Endpoint
 from scheduler.endpoint.stdio.serving import serve_stdio
 from scheduler.endpoint.stdio.standard_streams import must_be_open
 from scheduler.endpoint.tools import Profile
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 T = TypeVar("T")
 AT_A_TERMINAL = (
@@ -57,7 +60,7 @@ async def _session(database: str, profile: Profile) -> int:
     return 0
 
 
-class _NoWay:
+class _NoWay(InTrio):
     """A Door to nowhere. Each call tells why: agents see answers, not how a session starts."""
 
     sequence = None
@@ -69,12 +72,15 @@ class _NoWay:
     async def ask(self, command: Asking[T]) -> T:
         raise from_dict(self._facts)
 
+    async def give_back(self, claims: Iterable[Claim]) -> None:
+        """Nothing was claimed."""
 
-def _opened(database: str) -> AbstractAsyncContextManager[Scheduler]:
+
+def _opened(database: str) -> AbstractAsyncContextManager[Handle]:
     try:
         location.prepare(database)
     except SchedulerError as trouble:
-        return nullcontext(Scheduler(_NoWay(trouble)))
+        return nullcontext(Handle(_NoWay(trouble)))
     return opened(database, closing_time=FOR_CLIENTS, start_at_once=True)
 
 

@@ -106,9 +106,9 @@ def work_command(
       headrace work --agent-type test --exec ./test.sh --concurrency 4 --until-idle
       headrace work --agent-type gpu --exec ./train.py --url https://build:8000/mcp --token-file t
     """
-    from scheduler.cli.holders import holder_name
     from scheduler.cli.work.worker_queue import Wanted
     from scheduler.cli.work.worker_session import Settings, run_worker
+    from scheduler.workers.holders import holder_name
 
     context = click.get_current_context()
     source = context.get_parameter_source("database")

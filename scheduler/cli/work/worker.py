@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import trio
 
-from scheduler.cli.outcomes import Outcome
 from scheduler.cli.work.worker_events import Event, Trouble
 from scheduler.cli.work.worker_queue import Queue, Work
 from scheduler.domain.errors import (
@@ -27,6 +26,7 @@ from scheduler.domain.errors import (
 from scheduler.domain.lifecycle import BACKOFF_CAP
 from scheduler.domain.task import Status, moment, utc_text
 from scheduler.domain.views import Idle
+from scheduler.workers.processes.outcomes import Outcome
 
 WAIT_SECONDS = 30.0  # how long one claim waits
 LOOK_SECONDS = 0.5  # the same, if the worker is to end when nothing is left

@@ -8,11 +8,11 @@ from typing import Any
 import click
 import msgspec
 
-from scheduler.cli.outcomes import in_short
 from scheduler.cli.output import print_event
 from scheduler.cli.run.run_texts import duration
 from scheduler.cli.text import safe
 from scheduler.cli.work.worker_events import Event, Kind, Trouble
+from scheduler.workers.processes.outcomes import in_short
 
 ENDS: tuple[Kind, ...] = ("completed", "failed", "retrying", "released", "held", "lost")
 

@@ -14,12 +14,12 @@ import msgspec
 
 from scheduler import shapes
 from scheduler.cli import location
-from scheduler.cli.holders import take_back
 from scheduler.cli.opening import FOR_WORK
 from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.sharing.connecting import connect
+from scheduler.workers.holders import take_back
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ async def open_file(database: str, wanted: Wanted) -> AsyncIterator[FileQueue]:
 class FileQueue:
     """A Queue on a scheduler's handle."""
 
-    def __init__(self, scheduler: Scheduler, wanted: Wanted) -> None:
+    def __init__(self, scheduler: Handle, wanted: Wanted) -> None:
         self._scheduler = scheduler
         self._wanted = wanted
 

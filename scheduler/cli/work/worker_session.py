@@ -10,13 +10,13 @@ import msgspec
 import trio
 
 from scheduler.cli import exit_codes
-from scheduler.cli.outcomes import Outcome
 from scheduler.cli.signals import heeded
 from scheduler.cli.work.worker import Worker
 from scheduler.cli.work.worker_display import Display, Opening
 from scheduler.cli.work.worker_exec import perform
 from scheduler.cli.work.worker_queue import Queue, Wanted, Work, open_file
 from scheduler.domain.errors import InvalidRequest
+from scheduler.workers.processes.outcomes import Outcome
 
 NO_RELEASE = (
     "this server offers no task_release (run it with --tools all): tasks that are given back wait"

@@ -16,7 +16,7 @@ from scheduler.cli.session import ask
 from scheduler.cli.workflow.workflow_file import is_workflow
 from scheduler.domain.errors import InvalidRequest
 from scheduler.domain.views import Plan
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 
 @click.command("plan")
@@ -56,7 +56,7 @@ def _plan(tasks: list[str], group: str | None, workers: int | None, database: st
     if any(is_workflow(task) for task in tasks):
         return _plan_of_file(tasks, workers)
 
-    async def question(scheduler: Scheduler) -> Plan:
+    async def question(scheduler: Handle) -> Plan:
         plan = await scheduler.execution_plan(tasks or None, group=group, workers=workers)
         if group is not None and not plan.batches:
             await _must_exist(group, scheduler)
@@ -65,7 +65,7 @@ def _plan(tasks: list[str], group: str | None, workers: int | None, database: st
     return ask(database, question)
 
 
-async def _must_exist(group: str, scheduler: Scheduler) -> None:
+async def _must_exist(group: str, scheduler: Handle) -> None:
     """Refuse a group that no task has; one whose tasks have all finished has an empty plan."""
     if await any_task(scheduler, group=group):
         return

@@ -15,11 +15,11 @@ from scheduler.cli.workflow.workflow_task import WorkflowTask
 from scheduler.domain.request import BATCH_EDGES, BATCH_TASKS
 from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import Task
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 
 async def enqueue_workflow(
-    scheduler: Scheduler, workflow: Workflow, speed: float = 1.0
+    scheduler: Handle, workflow: Workflow, speed: float = 1.0
 ) -> dict[str, Task]:
     """The workflow's tasks by ref, made now or before (`existing`); `speed` is for traces.
 

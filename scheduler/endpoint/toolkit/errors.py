@@ -25,7 +25,7 @@ from scheduler.endpoint.toolkit.nearest_ids import nearest_ids
 from scheduler.endpoint.toolkit.task_fields import LEASE_TOKEN
 from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.endpoint.toolkit.words import printable, shown
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.shapes import Shape, when
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ async def refusal(
     name: str,
     tool: Tool | None,
     arguments: Mapping[str, Any],
-    scheduler: Scheduler,
+    scheduler: Handle,
     everything: bool,
 ) -> Shape:
     """The body of an error that was raised on purpose."""
@@ -125,7 +125,7 @@ ALSO_CALLED = {
 
 
 async def _message(
-    error: SchedulerError, tool: Tool | None, arguments: Mapping[str, Any], scheduler: Scheduler
+    error: SchedulerError, tool: Tool | None, arguments: Mapping[str, Any], scheduler: Handle
 ) -> str:
     """Its own, but where that one repeats a path, or the name that a holder chose."""
     match error:
@@ -137,7 +137,7 @@ async def _message(
             return error.message
 
 
-async def _lost(tool: Tool, arguments: Mapping[str, Any], scheduler: Scheduler) -> str:
+async def _lost(tool: Tool, arguments: Mapping[str, Any], scheduler: Handle) -> str:
     lost = "this lease no longer holds the task"
     try:
         task = await scheduler.get(tool.parse(arguments)["task_id"])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from scheduler.domain import ids
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.task import UNFINISHED
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 LOOKED_AT = 100  # newest tasks, and as many newest unfinished ones
 NAMED = 3
 
 
-async def nearest_ids(scheduler: Scheduler, wrong: object) -> list[str]:
+async def nearest_ids(scheduler: Handle, wrong: object) -> list[str]:
     """Up to three ids, the closest first; none if the tasks cannot be read."""
     if not isinstance(wrong, str):
         return []

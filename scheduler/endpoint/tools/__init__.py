@@ -23,7 +23,7 @@ from scheduler.endpoint.tools import (
     waiting,
     working,
 )
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 if TYPE_CHECKING:
     import mcp_types
@@ -80,7 +80,7 @@ def _listed(profile: Profile) -> tuple[mcp_types.Tool, ...]:
 
 
 async def call(
-    scheduler: Scheduler, profile: Profile, name: str, arguments: Mapping[str, Any] | None
+    scheduler: Handle, profile: Profile, name: str, arguments: Mapping[str, Any] | None
 ) -> Answer:
     """Answer one call. Every error becomes an answer; only Trio's Cancelled leaves."""
     given = arguments or {}
@@ -96,7 +96,7 @@ async def call(
 
 
 async def _answer(
-    scheduler: Scheduler, profile: Profile, name: str, arguments: Mapping[str, Any]
+    scheduler: Handle, profile: Profile, name: str, arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
     tool = OFFERED[profile].get(name)
     if tool is None:
@@ -110,7 +110,7 @@ async def _answer(
 
 async def _failed(
     error: Exception,
-    scheduler: Scheduler,
+    scheduler: Handle,
     profile: Profile,
     name: str,
     arguments: Mapping[str, Any],

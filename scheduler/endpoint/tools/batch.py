@@ -25,7 +25,7 @@ from scheduler.endpoint.toolkit.task_fields import NEW_TASK
 from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.endpoint.tools import drafts
 from scheduler.endpoint.tools.drafts import Draft
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.shapes import Shape
 
 LINKS = {
@@ -70,9 +70,7 @@ def _items(value: Any, field: str) -> Sequence[Any]:
     return [value] if isinstance(value, Mapping) else listed(value, field)
 
 
-async def task_enqueue_many(
-    scheduler: Scheduler, *, tasks: Sequence[Draft], dry_run: bool
-) -> Shape:
+async def task_enqueue_many(scheduler: Handle, *, tasks: Sequence[Draft], dry_run: bool) -> Shape:
     """Make the whole graph, or nothing of it."""
     batches = drafts.check(tasks)
     if dry_run:

@@ -16,7 +16,7 @@ from scheduler.endpoint.toolkit.arguments import Field
 from scheduler.endpoint.toolkit.bounds import Rows
 from scheduler.endpoint.toolkit.fields import Number, Several, Text
 from scheduler.endpoint.toolkit.tool import Tool
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.shapes import Shape
 
 LONGEST_WAIT = 50  # seconds that an agent may ask for
@@ -31,7 +31,7 @@ WAIT = Number(0, LONGEST_WAIT)
 
 
 async def task_claim(
-    scheduler: Scheduler,
+    scheduler: Handle,
     *,
     agent: str,
     agent_types: Sequence[str] | None = None,
@@ -79,7 +79,7 @@ NEXT = {
 
 
 async def _within_a_page(
-    scheduler: Scheduler, claim: More, claims: list[Claim], limit: int, ends: float
+    scheduler: Handle, claim: More, claims: list[Claim], limit: int, ends: float
 ) -> list[Shape]:
     """The claims that one answer can hold, with more of them if there is room.
 
@@ -112,7 +112,7 @@ async def _more(claim: More, limit: int, ends: float) -> list[Claim]:
     return []
 
 
-async def _give_back(scheduler: Scheduler, claims: Sequence[Claim]) -> None:
+async def _give_back(scheduler: Handle, claims: Sequence[Claim]) -> None:
     """Release them together, so that one commit will do."""
     if not claims:
         return
@@ -122,7 +122,7 @@ async def _give_back(scheduler: Scheduler, claims: Sequence[Claim]) -> None:
                 nursery.start_soon(_release, scheduler, claim)
 
 
-async def _release(scheduler: Scheduler, claim: Claim) -> None:
+async def _release(scheduler: Handle, claim: Claim) -> None:
     with suppress(SchedulerError):  # then its lease runs out
         await scheduler.release(claim)
 

@@ -23,7 +23,7 @@ from scheduler.domain.request import checked, checked_all
 from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import Status, Task
 from scheduler.endpoint.toolkit.words import ascii_only, nearest
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
 LINKS = ("prerequisites", "run_after")
 DEAD = (Status.FAILED, Status.CANCELLED)
@@ -177,7 +177,7 @@ def _cycle(waits: Mapping[str, set[str]], left: Mapping[str, int]) -> Dependency
     )
 
 
-async def check_links(scheduler: Scheduler, drafts: Sequence[Draft]) -> None:
+async def check_links(scheduler: Handle, drafts: Sequence[Draft]) -> None:
     """Refuse ids that no task has, and prerequisites that cannot succeed any more."""
     refs = {draft.ref for draft in drafts}
     named: dict[str, tuple[Draft, str]] = {}
@@ -216,7 +216,7 @@ def _canonical(word: str) -> str:
     return ids.encode(ids.decode(word))
 
 
-async def _existing(scheduler: Scheduler, task_id: str, draft: Draft, field: str) -> Task:
+async def _existing(scheduler: Handle, task_id: str, draft: Draft, field: str) -> Task:
     try:
         return await scheduler.get(task_id)
     except UnknownTask as error:

@@ -23,7 +23,7 @@ from scheduler.endpoint.toolkit.bounds import (
 from scheduler.endpoint.toolkit.fields import Choice, Cursor, Number, Schema, Several, Text, Words
 from scheduler.endpoint.toolkit.task_fields import TASK_ID
 from scheduler.endpoint.toolkit.tool import Tool
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.shapes import Shape
 
 STEPS = 20  # pages looked through, if a rare filter leaves them empty
@@ -61,7 +61,7 @@ STATUSES = (*map(str, Status), "pending")
 
 
 async def task_list(
-    scheduler: Scheduler,
+    scheduler: Handle,
     *,
     limit: int,
     cursor: str | None = None,
@@ -96,7 +96,7 @@ def row(task: Task, blocked_by: int, fields: Sequence[str] = ()) -> Shape:
     return shape
 
 
-async def task_get(scheduler: Scheduler, *, task_id: str) -> Shape:
+async def task_get(scheduler: Handle, *, task_id: str) -> Shape:
     """The complete task; neighbors and attempts up to a bound."""
     found = shapes.details(await scheduler.details(task_id))
     dependents, attempts = found["dependents"], found["attempts"]
@@ -110,7 +110,7 @@ async def task_get(scheduler: Scheduler, *, task_id: str) -> Shape:
     }
 
 
-async def task_queue_status(scheduler: Scheduler) -> Shape:
+async def task_queue_status(scheduler: Handle) -> Shape:
     """The queue in numbers."""
     return shapes.queue_status(await scheduler.queue_status())
 

@@ -15,20 +15,20 @@ from scheduler.endpoint.toolkit.bounds import IDS
 from scheduler.endpoint.toolkit.fields import Choice, Flag, Several, Text
 from scheduler.endpoint.toolkit.task_fields import NEW_TASK, PREREQUISITES, RUN_AFTER, TASK_ID
 from scheduler.endpoint.toolkit.tool import Tool
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.shapes import Shape
 
 CLEARED = ("deadline", "not_before", "payload", "group", "timeout", "limit_key")
 
 
-async def task_retry(scheduler: Scheduler, *, task_id: str, cascade: bool) -> Shape:
+async def task_retry(scheduler: Handle, *, task_id: str, cascade: bool) -> Shape:
     """Re-open a failed or cancelled task."""
     done = shapes.retried(await scheduler.retry(task_id, cascade=cascade))
     return done | {"reopened_task_ids": done["reopened_task_ids"][:IDS]}
 
 
 async def task_update(
-    scheduler: Scheduler, *, task_id: str, clear: Sequence[str] = (), **fields: Any
+    scheduler: Handle, *, task_id: str, clear: Sequence[str] = (), **fields: Any
 ) -> Shape:
     """Change fields of an unfinished task."""
     for name in clear:
@@ -45,7 +45,7 @@ async def task_update(
 
 
 async def task_add_prerequisites(
-    scheduler: Scheduler,
+    scheduler: Handle,
     *,
     task_id: str,
     prerequisites: Sequence[str] = (),
@@ -76,13 +76,13 @@ def _changed(task: Task) -> Shape:
     }
 
 
-async def queue_pause(scheduler: Scheduler, *, agent_type: str) -> Shape:
+async def queue_pause(scheduler: Handle, *, agent_type: str) -> Shape:
     """Hand out no more tasks of this type."""
     await scheduler.pause(agent_type)
     return {"agent_type": agent_type, "paused": True}
 
 
-async def queue_resume(scheduler: Scheduler, *, agent_type: str) -> Shape:
+async def queue_resume(scheduler: Handle, *, agent_type: str) -> Shape:
     """Hand them out again."""
     await scheduler.resume(agent_type)
     return {"agent_type": agent_type, "paused": False}

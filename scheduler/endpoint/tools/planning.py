@@ -16,7 +16,7 @@ from scheduler.endpoint.toolkit.fields import Id, Number, Several, Text
 from scheduler.endpoint.toolkit.task_fields import TASK_ID
 from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.endpoint.tools.looking import STEPS
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.shapes import Shape
 
 PLANNED = 1_500  # ids in batches
@@ -27,7 +27,7 @@ NAMED = 20  # tasks that can be acted on
 
 
 async def task_execution_plan(
-    scheduler: Scheduler,
+    scheduler: Handle,
     *,
     task_ids: Sequence[str] | None = None,
     group: str | None = None,
@@ -52,7 +52,7 @@ async def task_execution_plan(
     return cut | {"finished": not plan["batches"], "truncated": cut != plan}
 
 
-async def _check_group(scheduler: Scheduler, group: str) -> None:
+async def _check_group(scheduler: Handle, group: str) -> None:
     """Refuse a group that no task has ever had, as far as a bounded look can tell."""
     cursor = None
     for _ in range(STEPS):
@@ -70,7 +70,7 @@ async def _check_group(scheduler: Scheduler, group: str) -> None:
             )
 
 
-async def task_explain(scheduler: Scheduler, *, task_id: str) -> Shape:
+async def task_explain(scheduler: Handle, *, task_id: str) -> Shape:
     """Why a task is not running, and what to act on."""
     found = await scheduler.explain(task_id)
     first, more = await _first_things(scheduler, found)
@@ -83,7 +83,7 @@ async def task_explain(scheduler: Scheduler, *, task_id: str) -> Shape:
     }
 
 
-async def _first_things(scheduler: Scheduler, found: Explanation) -> tuple[list[Explanation], bool]:
+async def _first_things(scheduler: Handle, found: Explanation) -> tuple[list[Explanation], bool]:
     """The tasks that can be acted on now: all else that `found` waits for stands behind them.
 
     Looks at a bounded number of tasks; says whether there may be more.
@@ -107,7 +107,7 @@ async def _first_things(scheduler: Scheduler, found: Explanation) -> tuple[list[
     return first, True
 
 
-async def _explain(scheduler: Scheduler, task_id: str) -> Explanation | None:
+async def _explain(scheduler: Handle, task_id: str) -> Explanation | None:
     """None for a task that has been finished and forgotten since."""
     try:
         return await scheduler.explain(task_id)

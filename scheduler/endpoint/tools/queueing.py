@@ -11,17 +11,17 @@ from scheduler.endpoint.toolkit.bounds import IDS
 from scheduler.endpoint.toolkit.fields import Flag, Text
 from scheduler.endpoint.toolkit.task_fields import NEW_TASK, TASK_ID
 from scheduler.endpoint.toolkit.tool import Tool
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.shapes import Shape
 
 
-async def task_enqueue(scheduler: Scheduler, *, description: str, **fields: Any) -> Shape:
+async def task_enqueue(scheduler: Handle, *, description: str, **fields: Any) -> Shape:
     """Make one task."""
     return shapes.enqueued(await scheduler.enqueue(description, **fields))
 
 
 async def task_cancel(
-    scheduler: Scheduler, *, task_id: str, reason: str | None = None, dry_run: bool = False
+    scheduler: Handle, *, task_id: str, reason: str | None = None, dry_run: bool = False
 ) -> Shape:
     """Cancel a task and what cannot start without it."""
     done = shapes.cancellation(await scheduler.cancel(task_id, reason, dry_run=dry_run))

@@ -15,14 +15,14 @@ from scheduler.endpoint.toolkit.fields import Id, Number, Several
 from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.endpoint.tools.claiming import ANSWER_BY, WAIT
 from scheduler.endpoint.tools.looking import ROW
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.shapes import Shape
 
 CHANGES = 500  # looked at for one answer
 
 
 async def task_wait(
-    scheduler: Scheduler,
+    scheduler: Handle,
     *,
     task_ids: Sequence[str] | None = None,
     since: int | None = None,
@@ -44,7 +44,7 @@ async def task_wait(
     return found | {"finished": await _finished(scheduler, ids)}
 
 
-async def _finished(scheduler: Scheduler, ids: Sequence[str]) -> bool:
+async def _finished(scheduler: Handle, ids: Sequence[str]) -> bool:
     """Whether all of them have. Raises UnknownTask."""
     finished = True
     for part in slices(ids):
@@ -53,14 +53,14 @@ async def _finished(scheduler: Scheduler, ids: Sequence[str]) -> bool:
     return finished
 
 
-async def _until_finished(scheduler: Scheduler, ids: Sequence[str], deadline: float) -> None:
+async def _until_finished(scheduler: Handle, ids: Sequence[str], deadline: float) -> None:
     for part in slices(ids):
         left = deadline - trio.current_time()
         if left > 0:
             await scheduler.wait(part, timeout=left)
 
 
-async def _as_they_are(scheduler: Scheduler, ids: Sequence[str]) -> Shape:
+async def _as_they_are(scheduler: Handle, ids: Sequence[str]) -> Shape:
     """The tasks now. The sequence is read before them, so that no change falls in between."""
     sequence = (await scheduler.queue_status()).sequence
     rows, finished = Rows(len(ids)), True
@@ -77,7 +77,7 @@ async def _as_they_are(scheduler: Scheduler, ids: Sequence[str]) -> Shape:
 
 
 async def _first_changes(
-    scheduler: Scheduler, since: int | None, among: Container[str] | None, deadline: float
+    scheduler: Handle, since: int | None, among: Container[str] | None, deadline: float
 ) -> Shape:
     """The first changes after `since`, as soon as there is one among the tasks.
 

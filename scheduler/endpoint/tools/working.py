@@ -13,12 +13,12 @@ from scheduler.endpoint.toolkit.bounds import IDS
 from scheduler.endpoint.toolkit.fields import Flag, Json, Number, Text
 from scheduler.endpoint.toolkit.task_fields import LEASE_TOKEN, TASK_ID
 from scheduler.endpoint.toolkit.tool import Tool
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 from scheduler.shapes import Shape
 
 
 async def task_heartbeat(
-    scheduler: Scheduler,
+    scheduler: Handle,
     *,
     task_id: str,
     lease_token: str,
@@ -31,7 +31,7 @@ async def task_heartbeat(
 
 
 async def task_complete(
-    scheduler: Scheduler, *, task_id: str, lease_token: str, result: Any = None
+    scheduler: Handle, *, task_id: str, lease_token: str, result: Any = None
 ) -> Shape:
     """The work is done."""
     done = shapes.completed(await scheduler.complete((task_id, lease_token), result))
@@ -39,7 +39,7 @@ async def task_complete(
 
 
 async def task_fail(
-    scheduler: Scheduler, *, task_id: str, lease_token: str, error: str, retryable: bool
+    scheduler: Handle, *, task_id: str, lease_token: str, error: str, retryable: bool
 ) -> Shape:
     """The attempt has failed."""
     claim = (task_id, lease_token)
@@ -47,7 +47,7 @@ async def task_fail(
     return done | {"cascaded_task_ids": done["cascaded_task_ids"][:IDS]}
 
 
-async def task_release(scheduler: Scheduler, *, task_id: str, lease_token: str) -> Shape:
+async def task_release(scheduler: Handle, *, task_id: str, lease_token: str) -> Shape:
     """Give the task back undone."""
     task = (await scheduler.release((task_id, lease_token))).task
     return {"task_id": task.id, "status": task.status}

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import trio
 
-from scheduler.cli.guard import guarded
+from scheduler.workers.processes.guard import guarded
 
 TAIL_BYTES = 16 * 1024  # kept of each stream: as JSON at most 96 KiB, so a result holds both
 TERM_SECONDS = 3.0  # between SIGTERM and SIGKILL
@@ -56,12 +56,14 @@ async def run_command(
     stdout: Tail,
     stderr: Tail,
     stdin: bytes | None = None,
+    grace: float = TERM_SECONDS,
 ) -> int:
     """Run a command without a shell; returns its exit code, negative for a signal.
 
     `environment` is set on top of our own; None takes a variable away. Without `stdin` there is
     no input. When the command has ended or the caller is cancelled, what is left of it and its
-    children is terminated. Raises OSError when it cannot be started.
+    children is terminated, and killed after `grace` seconds. Raises OSError when it cannot be
+    started.
     """
     process = await trio.lowlevel.open_process(
         words,
@@ -85,7 +87,7 @@ async def run_command(
                     nursery.cancel_scope.deadline = trio.current_time() + LINGER_SECONDS
             finally:  # before the pipes are closed: whoever ends in order may still write
                 with trio.CancelScope(shield=True):
-                    await _terminate(process)
+                    await _terminate(process, grace)
     return code
 
 
@@ -96,10 +98,10 @@ async def _feed(stream: trio.abc.SendStream, data: bytes) -> None:
             await stream.send_all(data)
 
 
-async def _terminate(process: trio.Process) -> None:
+async def _terminate(process: trio.Process, grace: float) -> None:
     """End the whole group, in order if it can: a shell is often gone before its children."""
     if _reaches(process.pid, signal.SIGTERM):
-        with trio.move_on_after(TERM_SECONDS):
+        with trio.move_on_after(grace):
             while _reaches(process.pid, 0):
                 await trio.sleep(LOOK_SECONDS)
                 _take_notice(process)

@@ -1,4 +1,4 @@
-"""The names under which this command's processes hold tasks, and whose holder is dead.
+"""The names under which processes hold tasks, and whose holder is dead.
 
 A name is KIND:HOST:PID:NUMBER. Several processes of one host may share a database, so that only
 the claims of those that have ended are given back; all others wait for their leases to expire.
@@ -12,9 +12,9 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from scheduler.handle import Scheduler
+from scheduler.handle import Handle
 
-KINDS = ("run", "work")
+KINDS = ("run", "work", "pool")
 FIRST_PID_NAMESPACE = "pid:[4026531836]"  # that of the host, the same in every Linux kernel
 _NAME = re.compile(rf"({'|'.join(KINDS)}):(.+):(\d+):\d+")
 PAGE = 500
@@ -25,13 +25,18 @@ def holder_name(kind: str, number: int) -> str:
     return f"{kind}:{_host()}:{os.getpid()}:{number}"
 
 
-async def take_back(scheduler: Scheduler) -> None:
-    """Give back what dead processes of this host held; before this one holds anything."""
-    for prefix in {dead for holder in await _holders(scheduler) if (dead := _dead(holder))}:
+async def take_back(scheduler: Handle, *, may_hold: bool = False) -> None:
+    """Give back what dead processes of this host held.
+
+    What stands under our own number was held by one that is dead, unless this process `may_hold`
+    something already.
+    """
+    ours = os.getpid() if may_hold else None
+    for prefix in {dead for holder in await _holders(scheduler) if (dead := _dead(holder, ours))}:
         await scheduler.release_holders(prefix)
 
 
-async def _holders(scheduler: Scheduler) -> set[str]:
+async def _holders(scheduler: Handle) -> set[str]:
     holders: set[str] = set()
     cursor = None
     while True:
@@ -42,13 +47,13 @@ async def _holders(scheduler: Scheduler) -> set[str]:
             return holders
 
 
-def _dead(holder: str) -> str | None:
+def _dead(holder: str, ours: int | None) -> str | None:
     """What the names of a dead process begin with; None if it lives, or nobody here can tell."""
     match = _NAME.fullmatch(holder)
     if match is None or match[2] != _host():
         return None
     pid = int(match[3])
-    if pid != os.getpid() and _lives(pid):  # whoever had our own number before us is dead
+    if pid == ours or (pid != os.getpid() and _lives(pid)):
         return None
     return f"{match[1]}:{match[2]}:{pid}:"
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import trio
 
-from scheduler.cli.commands import TAIL_BYTES, Tail, run_command
+from scheduler.workers.processes.commands import TAIL_BYTES, TERM_SECONDS, Tail, run_command
 
 STORY_LENGTH = 2_000  # characters of output in an error
 
@@ -33,6 +33,7 @@ async def attempt(
     result: Callable[[Tail, Tail], Any],
     *,
     limit: float | None,
+    grace: float = TERM_SECONDS,
     stdin: bytes | None = None,
     permanent: Mapping[int, str] | None = None,
     kept: int = TAIL_BYTES,
@@ -45,7 +46,7 @@ async def attempt(
     stdout, stderr = Tail(kept), Tail()
     try:
         with trio.move_on_after(inf if limit is None else limit) as scope:
-            code = await run_command(words, environment, stdout, stderr, stdin)
+            code = await run_command(words, environment, stdout, stderr, stdin, grace)
     except OSError as error:
         return Outcome(not_started(words[0], error))
     if scope.cancelled_caught:

@@ -1,0 +1,127 @@
+"""Where the calls of a handle in an asyncio program go: to actors in a Trio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import outcome
+import trio
+
+from actors.commands import ClaimReady
+from actors.home import forked
+from actors.system import Asking
+from scheduler.bridging.crossing import Abandoned, Crossing, GiveBack, closed
+from scheduler.bridging.ferry import Ferry, nothing
+from scheduler.domain.errors import SchedulerClosed, WrongContext
+from scheduler.handle import Door
+
+T = TypeVar("T")
+
+
+class AsyncioDoor:
+    """The way from tasks of `loop` to the actors behind `door`, in the Trio loop of `token`.
+
+    That loop may run in another thread, or in the same one under trio-asyncio. Cancelling a
+    task that waits cancels its call; exceptions come across as they are. `failure` is what
+    ended the Trio loop, if something did.
+    """
+
+    def __init__(
+        self, door: Door, token: trio.lowlevel.TrioToken, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.trio_door: Door = door.trio_door
+        self.failure: BaseException | None = None
+        self._loop = loop
+        self._process = os.getpid()
+        self._over = Ferry(token.run_sync_soon)
+        self._back = Ferry(loop.call_soon_threadsafe)
+
+    @property
+    def sequence(self) -> int | None:
+        """The number of the newest change; None where only the actors know it."""
+        return self.trio_door.sequence
+
+    async def ask(self, command: Asking[T]) -> T:
+        """Send a command and wait for its answer. A claim that is left goes back at once."""
+        claims: object = command  # whose answer would be missed
+        give_back: Any = self.trio_door.give_back if isinstance(claims, ClaimReady) else None
+        crossing, told = self._start(partial(self.trio_door.ask, command), give_back)
+        try:
+            result: outcome.Maybe[T] = await told
+        except BaseException:
+            self._over.carry(crossing.abandon, nothing)
+            raise
+        return result.unwrap()
+
+    async def give_back(self, claims: Any) -> None:
+        """Release what was claimed for a caller that has gone."""
+        await self.run_in_trio(partial(self.trio_door.give_back, claims))
+
+    async def run_in_trio(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Await a Trio coroutine function in the loop of the actors.
+
+        When the task is cancelled, the function is cancelled and has ended before this returns.
+        """
+        crossing, told = self._start(function, None)
+        left: asyncio.CancelledError | None = None
+        while not told.done():
+            try:
+                await asyncio.wait([told])
+            except asyncio.CancelledError as error:
+                left = error
+                self._over.carry(crossing.abandon, nothing)
+            except BaseException:
+                self._over.carry(crossing.abandon, nothing)
+                raise
+        result = told.result()
+        if left is not None and (
+            isinstance(result, outcome.Value) or isinstance(result.error, Abandoned)
+        ):
+            raise left
+        return result.unwrap()
+
+    def _start(
+        self, function: Callable[[], Awaitable[T]], give_back: GiveBack[T] | None
+    ) -> tuple[Crossing[T], asyncio.Future[outcome.Maybe[T]]]:
+        self._check()
+        told: asyncio.Future[outcome.Maybe[T]] = self._loop.create_future()
+
+        def deliver(result: outcome.Maybe[T]) -> None:
+            self._back.carry(partial(_settle, told, result), crossing.abandon)
+
+        crossing = Crossing(function, deliver, self._closed, give_back)
+        self._over.carry(crossing.start, crossing.lose)
+        return crossing, told
+
+    def _closed(self) -> SchedulerClosed:
+        return closed(self.failure)
+
+    def _check(self) -> None:
+        if asyncio._get_running_loop() is not self._loop or os.getpid() != self._process:
+            raise self._refusal()
+
+    def _refusal(self) -> WrongContext:
+        if os.getpid() != self._process:
+            return forked()
+        if asyncio._get_running_loop() is not None:
+            return WrongContext(
+                "a handle is used in another asyncio loop than the one in which it was opened",
+                hint="Open it in the loop that uses it, and use `connect` if several loops or "
+                "threads share the file; or hand the call over with "
+                "`asyncio.run_coroutine_threadsafe`.",
+            )
+        return WrongContext(
+            "a handle for asyncio tasks is used outside its asyncio loop",
+            hint="In a Trio program use `from scheduler import open_scheduler`; in a thread "
+            "`from scheduler.threads import open_scheduler`, or "
+            "`asyncio.run_coroutine_threadsafe`.",
+        )
+
+
+def _settle(told: asyncio.Future[outcome.Maybe[T]], result: outcome.Maybe[T]) -> None:
+    if not told.done():  # its task was cancelled, and says so to the other side
+        told.set_result(result)

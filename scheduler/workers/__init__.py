@@ -1,0 +1,1 @@
+"""Runs handlers for claimed tasks, in a program that embeds the scheduler."""

@@ -1,0 +1,69 @@
+"""An asyncio loop in a thread of its own, opened and closed by Trio."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from threading import Thread
+
+import trio
+
+logger = logging.getLogger("headrace.workers")
+
+
+@asynccontextmanager
+async def open_loop_thread(title: str, grace: float) -> AsyncIterator[asyncio.AbstractEventLoop]:
+    """A running loop, for code that blocks: only what runs in it waits.
+
+    At the end its tasks are cancelled; a thread that has not ended after `grace` seconds is
+    left alone, and does not keep the program from ending.
+    """
+    thread = _LoopThread(title)
+    loop = await thread.start()
+    try:
+        yield loop
+    finally:
+        with trio.move_on_after(grace, shield=True) as scope:
+            await thread.stop()
+        if scope.cancelled_caught:
+            logger.error("the asyncio thread of %s does not end; it is left alone", title)
+
+
+class _LoopThread:
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._token = trio.lowlevel.current_trio_token()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._started, self._ended = trio.Event(), trio.Event()
+
+    async def start(self) -> asyncio.AbstractEventLoop:
+        Thread(target=self._main, name=f"asyncio for {self._title}", daemon=True).start()
+        await self._started.wait()
+        assert self._loop is not None
+        return self._loop
+
+    async def stop(self) -> None:
+        assert self._loop is not None
+        assert self._stop is not None
+        with suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._stop.set)
+        await self._ended.wait()
+
+    def _main(self) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._serve())
+        finally:
+            self._tell(self._ended)
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._tell(self._started)
+        await self._stop.wait()
+
+    def _tell(self, event: trio.Event) -> None:
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(event.set)
