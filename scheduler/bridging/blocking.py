@@ -80,6 +80,10 @@ class BlockingHandle:
     read_changes = blocking(Handle.read_changes)
     pause = blocking(Handle.pause)
     resume = blocking(Handle.resume)
+    drain = blocking(Handle.drain)
+    set_limit = blocking(Handle.set_limit)
+    set_share = blocking(Handle.set_share)
+    limits = blocking(Handle.limits)
     flush = blocking(Handle.flush)
     revoked = blocking(Handle.revoked)
 
