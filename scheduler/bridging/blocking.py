@@ -84,10 +84,6 @@ class BlockingHandle:
     set_share = blocking(Handle.set_share)
     limits = blocking(Handle.limits)
     resume = blocking(Handle.resume)
-    drain = blocking(Handle.drain)
-    set_limit = blocking(Handle.set_limit)
-    set_share = blocking(Handle.set_share)
-    limits = blocking(Handle.limits)
     flush = blocking(Handle.flush)
     revoked = blocking(Handle.revoked)
 
