@@ -16,6 +16,7 @@ from persistence.store import Filter
 from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import LARGEST
 from scheduler.domain.lifecycle import Verb
+from scheduler.domain.limits import Limit
 from scheduler.domain.request import Request
 from scheduler.domain.task import Task
 from scheduler.domain.views import (
@@ -25,6 +26,7 @@ from scheduler.domain.views import (
     Ended,
     Explanation,
     Idle,
+    LimitStatus,
     Page,
     Plan,
     QueueStatus,
@@ -188,6 +190,28 @@ class SetPaused(Message, frozen=True):
     reply: Reply[None]
 
 
+class Drain(Message, frozen=True):
+    """Stop the claims of one agent_type; answered when nothing of it runs any more."""
+
+    changing: ClassVar[bool] = True
+    agent_type: str
+    reply: Reply[None]
+
+
+class SetLimit(Message, frozen=True):
+    """Let a limit hold from now on, or an empty one lift it."""
+
+    changing: ClassVar[bool] = True
+    limit: Limit
+    reply: Reply[None]
+
+
+class GetLimits(Message, frozen=True):
+    """All limits, and what they count."""
+
+    reply: Reply[list[LimitStatus]]
+
+
 class Flush(Message, frozen=True):
     """A barrier: answered when everything sent before it is saved."""
 
@@ -267,7 +291,7 @@ class Explain(Message, frozen=True):
     reply: Reply[Explanation]
 
 
-Read = Get | GetDetails | ListTasks | GetQueueStatus | WhyIdle | Wait | ReadChanges
+Read = Get | GetDetails | ListTasks | GetQueueStatus | Wait | ReadChanges
 Others = (
     ClaimReady
     | Heartbeat
@@ -281,6 +305,10 @@ Others = (
     | Update
     | AddPrerequisites
     | SetPaused
+    | Drain
+    | SetLimit
+    | GetLimits
+    | WhyIdle
     | Flush
     | MakePlan
     | Explain

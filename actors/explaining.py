@@ -12,6 +12,7 @@ from actors import messages as m
 from actors.holdings import Holdings
 from actors.messages import Post, To
 from scheduler.domain import priority
+from scheduler.domain.limits import Limits
 from scheduler.domain.task import EARLIEST, LATEST, Status, Task, moment, utc_text
 from scheduler.domain.views import Explanation
 
@@ -26,9 +27,10 @@ def explain(
     facts, weights = message.facts, holdings.weights
     queue = holdings.queue
     ahead = queue.ahead(task.number) if task.number in queue else None
+    held_back = _held_back(task, holdings.limits, paused, now)
     draft = Explanation(
         task=task,
-        reason=_reason(task, ahead, task.agent_type in paused, len(message.blockers)),
+        reason=_reason(task, ahead, held_back, len(message.blockers)),
         score=priority.score(facts, task.estimated_duration, now, weights),
         components=priority.components(facts, task.estimated_duration, now),
         aging=0.0 if task.ready_s is None else priority.aging(task.ready_s, now, weights),
@@ -43,7 +45,21 @@ def _effective(due: float) -> datetime | None:
     return None if due == inf else moment(min(max(due, EARLIEST), LATEST))
 
 
-def _reason(task: Task, ahead: int | None, paused: bool, blockers: int) -> str:
+def _held_back(task: Task, limits: Limits, paused: Container[str], now: float) -> str | None:
+    """What keeps a ready task of this kind from starting, and how that ends."""
+    if task.agent_type in paused:
+        return "its agent_type is paused: resume it"
+    limit = limits.holding(task.agent_type, task.limit_key, now)
+    if limit is None:
+        return None
+    whose = f"{limit.kind} {limit.name!r}"
+    if limit.opens_s > now:
+        until = utc_text(moment(limit.opens_s))
+        return f"{whose} is limited to {limit.starts} starts in {limit.per:g} s: next at {until}"
+    return f"{whose} is limited to {limit.concurrency} at once, and so many run"
+
+
+def _reason(task: Task, ahead: int | None, held_back: str | None, blockers: int) -> str:
     match task.status:
         case Status.BLOCKED:
             return f"blocked: waits for {blockers} unfinished prerequisite{'s' * (blockers != 1)}"
@@ -54,8 +70,8 @@ def _reason(task: Task, ahead: int | None, paused: bool, blockers: int) -> str:
             assert task.lease_expires_s is not None
             until = utc_text(moment(task.lease_expires_s))
             return f"running: attempt {task.attempt}, leased until {until}"
-        case _ if paused:
-            return "ready, but its agent_type is paused: resume it"
+        case _ if held_back is not None:
+            return f"ready, but {held_back}"
         case _:
             if ahead is None:
                 return "ready, but held back while a change to it is under way"

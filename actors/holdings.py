@@ -16,9 +16,11 @@ from sortedcontainers import SortedList
 
 from actors.messages import Entry
 from scheduler.domain import priority
+from scheduler.domain.limits import Limits, LimitScope
 from scheduler.domain.priority import Facts, Weights
-from scheduler.domain.ready_queue import ReadyQueue
+from scheduler.domain.ready_queue import LineName, ReadyQueue
 from scheduler.domain.task import Status, Task
+from scheduler.domain.turns import IsOpen
 
 FEW = 1_000  # outdated timers are kept as long as they are not more
 TIMERS_A_TURN = 1_000
@@ -32,8 +34,9 @@ class Holdings:
     def __init__(self, weights: Weights) -> None:
         self.tasks: dict[int, Task] = {}
         self.facts: dict[int, Facts] = {}
-        self.queue = ReadyQueue()
-        self.fresh: set[str] = set()  # lanes that gained a task since the last look
+        self.limits = Limits()
+        self.queue = ReadyQueue(weights.fairness, self.limits.weight)
+        self.fresh: set[str] = set()  # lanes in which a task may start since the last look
         self._touched: dict[int, Task] = {}
         self.weights = weights
         self._timers: list[tuple[float, int]] = []  # heap; an entry may be outdated
@@ -55,11 +58,13 @@ class Holdings:
         self.facts[number] = facts
         status = task.status
         if status is Status.READY:
-            self.queue.add(task.agent_type, number, self._key(task))
+            self.queue.add(_line_of(task), number, self._key(task))
             self.fresh.add(task.agent_type)
             self._watch_deadline(task, facts, now)
-        else:
-            self._set_timer(task)
+            return
+        if status is Status.RUNNING:
+            self.limits.attempt_lives(task)
+        self._set_timer(task)
 
     def score_and_hold(self, task: Task, facts: Facts, now: float) -> Task:
         """The task with its priority as of now, held."""
@@ -85,18 +90,18 @@ class Holdings:
             for task, entry in zip(tasks, entries, strict=True):
                 self.hold(task, entry.facts, now)
             return
-        lanes: dict[str, list[tuple[float, int]]] = {}
+        lines: dict[LineName, list[tuple[float, int]]] = {}
         for task, entry in zip(tasks, entries, strict=True):
             if task.status is not Status.READY:
                 self.hold(task, entry.facts, now)
                 continue
             self.tasks[task.number] = task
             self.facts[task.number] = entry.facts
-            lanes.setdefault(task.agent_type, []).append((self._key(task), task.number))
+            lines.setdefault(_line_of(task), []).append((self._key(task), task.number))
             self._watch_deadline(task, entry.facts, now)
-        for lane, keys in lanes.items():
-            self.queue.add_many(lane, keys)
-            self.fresh.add(lane)
+        for line, keys in lines.items():
+            self.queue.add_many(line, keys)
+            self.fresh.add(line[0])
 
     def withdraw(self, number: int) -> tuple[Task, Facts]:
         """Take a task out altogether."""
@@ -104,11 +109,22 @@ class Holdings:
         if task.status is Status.READY:
             self.queue.remove(number)
             self._forget_moment(number)
+        elif task.status is Status.RUNNING:
+            for scope in self.limits.attempt_ended(task):
+                self.reopen(scope)
         return task, self.facts.pop(number)
 
-    def take_best(self, lanes: Iterable[str] | None) -> Task | None:
-        """Take the best ready task out of the queue; it stays held, for its claim."""
-        number = self.queue.pop(lanes)
+    def reopen(self, scope: LimitScope) -> None:
+        """Tasks that this limit held back, or a pause of their lane, may start again."""
+        kind, name = scope
+        if kind == "agent_type":
+            self.fresh.update(self.queue.reopen_lane(name))
+        elif kind == "limit_key":
+            self.fresh.update(self.queue.reopen_limit_key(name))
+
+    def take_best(self, lanes: Iterable[str] | None, is_open: IsOpen) -> Task | None:
+        """Take the ready task whose turn it is; it stays held, for its claim."""
+        number = self.queue.pop(lanes, is_open)
         if number is None:
             return None
         self._forget_moment(number)
@@ -171,10 +187,10 @@ class Holdings:
     # ------------------------------------------------------------- time
 
     def due(self) -> float:
-        """The earliest moment at which a timer ends or a score moves; inf if there is none."""
+        """The earliest moment at which a timer or a limit ends or a score moves; else inf."""
         timer = self._timers[0][0] if self._timers else inf
         moment = self._moments_in_order[0][0] if self._moments_in_order else inf
-        return min(timer, moment)
+        return min(timer, moment, self.limits.due())
 
     def rescore_due(self, now: float) -> None:
         """Score again what a deadline has made more urgent; a bounded number a turn."""
@@ -203,6 +219,10 @@ class Holdings:
     def running(self) -> list[Task]:
         """All RUNNING tasks; O(held)."""
         return [task for task in self.tasks.values() if task.status is Status.RUNNING]
+
+
+def _line_of(task: Task) -> LineName:
+    return task.agent_type, task.group, task.limit_key
 
 
 def _moment_of(task: Task) -> float | None:

@@ -69,6 +69,10 @@ class Ingest:
                 | c.Update()
                 | c.AddPrerequisites()
                 | c.SetPaused()
+                | c.Drain()
+                | c.SetLimit()
+                | c.GetLimits()
+                | c.WhyIdle()
             ):
                 return [(To.PRIORITIZER, message)]
             case _:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from heapq import heapify, heappop, heappush, nsmallest
+from math import inf
 
-from scheduler.domain.task import Status, Task, optional_moment
+from scheduler.domain.task import Status, Task, moment, optional_moment
 from scheduler.domain.views import Idle, RunningLease
 
 FEW = 64  # outdated starts are kept as long as they are not more
@@ -86,16 +87,23 @@ class Lanes:
         assert expires is not None
         return expires
 
-    def why_idle(self, wanted: Iterable[str] | None, paused: Collection[str]) -> Idle:
+    def why_idle(
+        self, wanted: Iterable[str] | None, paused: Collection[str], opens_s: float | None
+    ) -> Idle:
         """Why a claim of these lanes (None: any) finds nothing. O(lanes + running).
 
-        First what waiting mends, and of that what comes first; then what somebody must mend.
+        `opens_s`: when a limit that holds all that is ready may let a task start; inf if that
+        depends on those that run; None if none does. First what waiting mends, and of that what
+        comes first; then what somebody must mend.
         """
         lanes = [lane for lane in (wanted or self.counts) if lane in self.counts]
         open_ = [lane for lane in lanes if lane not in paused]
-        if self._any(open_, Status.READY):
+        if self._any(open_, Status.READY) and opens_s is None:
             return Idle("ready")
         expiry, start = self._first_expiry(set(open_)), self._first_start(open_)
+        if self._any(open_, Status.READY) and opens_s is not None:
+            until = min(opens_s, inf if expiry is None else expiry)
+            return Idle("limited", None if until == inf else moment(until))
         if expiry is not None and (start is None or expiry <= start):
             return Idle("all_leased", optional_moment(expiry))
         if start is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from actors import commands as c
 from actors import messages as m
 from actors import refusals
+from actors.draining import Draining
 from actors.holdings import Holdings
 from actors.messages import Post, To
 from actors.reply import Reply
@@ -14,7 +15,9 @@ from actors.revocations import Revocations
 from actors.waiting_claims import WaitingClaims
 from scheduler.domain import lifecycle
 from scheduler.domain.errors import SchedulerError
+from scheduler.domain.limits import Limit, LimitScope
 from scheduler.domain.task import Attempt, Status, Task
+from scheduler.domain.turns import IsOpen
 from scheduler.domain.views import Ended
 
 TOKEN_BITS = 128
@@ -29,6 +32,7 @@ class Leasing:
 
     def __init__(self, holdings: Holdings, random_bits: Callable[[int], int]) -> None:
         self.paused: set[str] = set()
+        self.draining = Draining(lambda lane: holdings.limits.live(("agent_type", lane)))
         self._holdings = holdings
         self._random_bits = random_bits
         self.revocations = Revocations()
@@ -47,6 +51,7 @@ class Leasing:
     def close(self) -> None:
         """Answer all who wait, and let none wait any more."""
         self._closing = True
+        self.draining.close()
         self.revocations.close()
         for claim in self._waiting.take_all():
             claim.reply.answer([])
@@ -79,27 +84,34 @@ class Leasing:
 
     def _grant(self, command: c.ClaimReady, now: float) -> list[Post]:
         """Lease the best ready tasks; nothing if there is none."""
-        lanes = self._open_lanes(command.agent_types)
+        lanes = command.agent_types
         claimed: list[Task] = []
-        holdings = self._holdings
+        spent: dict[LimitScope, Limit] = {}
+        holdings, is_open = self._holdings, self.is_open(now)
         while len(claimed) < command.limit:
-            task = holdings.take_best(lanes)
+            task = holdings.take_best(lanes, is_open)
             if task is None:
                 break
             token = f"{self._random_bits(TOKEN_BITS):032x}"
             task = lifecycle.claim(task, command.holder, token, command.lease, now)
             holdings.hold(task, holdings.facts[task.number], now)
             claimed.append(task)
+            for limit in holdings.limits.spend(task, now):
+                spent[limit.scope] = limit
         if not claimed:
             return []
         granted = m.Granted(command.reply, claimed)
-        return [(To.PERSISTER, m.Changed(moved=claimed, answers=[granted]))]
+        limits = list(spent.values())
+        return [(To.PERSISTER, m.Changed(moved=claimed, limits=limits, answers=[granted]))]
 
-    def _open_lanes(self, wanted: tuple[str, ...] | None) -> list[str] | tuple[str, ...] | None:
-        if not self.paused:
-            return wanted
-        lanes = self._holdings.queue.lanes() if wanted is None else wanted
-        return [lane for lane in lanes if lane not in self.paused]
+    def is_open(self, now: float) -> IsOpen:
+        """Tells whether tasks of a lane and limit key may start."""
+        paused, limits = self.paused, self._holdings.limits
+
+        def is_open(lane: str, limit_key: str | None) -> bool:
+            return lane not in paused and limits.is_open(lane, limit_key, now)
+
+        return is_open
 
     # ------------------------------------------------------------- while they work
 

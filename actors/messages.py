@@ -18,6 +18,7 @@ from actors.reply import Reply
 from persistence.store import Batch, Loaded, Pruned
 from scheduler.domain.durations import Duration
 from scheduler.domain.errors import SchedulerError, StoreUnavailable
+from scheduler.domain.limits import Limit
 from scheduler.domain.priority import Facts
 from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.views import (
@@ -25,6 +26,7 @@ from scheduler.domain.views import (
     Claim,
     Ended,
     Explanation,
+    Idle,
 )
 
 # ------------------------------------------------------------------- answers that await a commit
@@ -171,6 +173,18 @@ class Explaining(commands.Message, frozen=True):
     draft: Explanation | None = None
 
 
+class ExplainIdle(commands.Message, frozen=True):
+    """To the persister: the question why a claim finds nothing, and what the limits say to it.
+
+    `limited`: they hold back all that is ready; `opens_s`: when one may let a task start again.
+    """
+
+    agent_types: tuple[str, ...] | None
+    reply: Reply[Idle]
+    limited: bool
+    opens_s: float
+
+
 class Settled(commands.Message, frozen=True):
     """To the resolver: tasks that have ended, with the attempts that ended with them."""
 
@@ -251,6 +265,7 @@ class Recovered(commands.Message, frozen=True):
     ended: list[Task]
     changed: set[int]
     paused: set[str]
+    limits: list[Limit]
     reply: Reply[None]
 
 
@@ -285,6 +300,7 @@ class Changed(commands.Message, frozen=True):
     attempts: list[Attempt] = []
     durations: dict[str, Duration] = {}
     paused: dict[str, bool] = {}
+    limits: list[Limit] = []
     reopened: dict[int, Status] = {}  # what tasks were that had finished
     keys: tuple[str, ...] = ()
     answers: Sequence[Answer] = ()
@@ -346,6 +362,7 @@ Question = (
     | FindGroup
     | NotHeld
     | Explaining
+    | ExplainIdle
     | commands.Explain
     | Again
 )
@@ -383,6 +400,10 @@ PrioritizerMessage = (
     | commands.Update
     | commands.AddPrerequisites
     | commands.SetPaused
+    | commands.Drain
+    | commands.SetLimit
+    | commands.GetLimits
+    | commands.WhyIdle
     | Resolved
     | Returned
     | FactsChanged

@@ -141,6 +141,8 @@ class Persister:
             unsaved.rewrite(task, record(task))
         unsaved.attempts += message.attempts
         unsaved.durations.update(message.durations)
+        for limit in message.limits:
+            unsaved.limits[limit.scope] = limit
         if message.paused:
             unsaved.paused.update(message.paused)
             self.records.set_paused(message.paused)

@@ -14,6 +14,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from actors import commands as c
+from actors import limiting
 from actors import messages as m
 from actors.explaining import explain
 from actors.holdings import Holdings
@@ -47,6 +48,7 @@ class Prioritizer:
         if self.holdings.fresh:
             posts += self.leasing.serve_waiting(now)
         self.holdings.fresh.clear()
+        posts += self.leasing.draining.take_drained()
         touched = self.holdings.take_touched()
         if touched:
             posts.append((To.PERSISTER, m.Touched(touched)))
@@ -71,6 +73,8 @@ class Prioritizer:
                 failed.append(changed)
             else:
                 moved.append(self.holdings.score_and_hold(changed, facts, now))
+        for scope in self.holdings.limits.take_opened(now):
+            self.holdings.reopen(scope)
         self.holdings.rescore_due(now)
         posts: list[Post] = []
         if moved:
@@ -114,6 +118,14 @@ class Prioritizer:
                 return self._add_prerequisites(message)
             case c.SetPaused():
                 return self._set_paused(message)
+            case c.Drain():
+                return self._drain(message)
+            case c.SetLimit():
+                return limiting.set_limit(message, self.holdings, now)
+            case c.GetLimits():
+                return limiting.get_limits(message, self.holdings.limits, now)
+            case c.WhyIdle():
+                return limiting.explain_idle(message, self.holdings, self.leasing.is_open(now), now)
             case m.Returned(entry):
                 self.holdings.touch(self.holdings.score_and_hold(entry.task, entry.facts, now))
                 return []
@@ -166,6 +178,8 @@ class Prioritizer:
 
     def _recovered(self, message: m.Recovered, now: float) -> list[Post]:
         self.leasing.paused |= message.paused
+        for limit in message.limits:
+            self.holdings.limits.restore(limit, now)
         handed = [self.holdings.score(entry, now) for entry in message.handed]
         self.holdings.hold_many(handed, message.handed, now)
         self.leasing.give_grace(now)
@@ -225,9 +239,16 @@ class Prioritizer:
             self.leasing.paused.add(lane)
         else:
             self.leasing.paused.discard(lane)
-            self.holdings.fresh.add(lane)
+            self.leasing.draining.resumed(lane)
+            self.holdings.reopen(("agent_type", lane))
         answer = m.Value(command.reply, None)
         return [(To.PERSISTER, m.Changed(paused={lane: command.paused}, answers=[answer]))]
+
+    def _drain(self, command: c.Drain) -> list[Post]:
+        lane = command.agent_type
+        self.leasing.paused.add(lane)
+        self.leasing.draining.add(lane, command.reply)
+        return [(To.PERSISTER, m.Changed(paused={lane: True}))]
 
 
 def _answers(

@@ -75,7 +75,7 @@ class Reading:
         | c.GetDetails
         | c.ListTasks
         | c.GetQueueStatus
-        | c.WhyIdle
+        | m.ExplainIdle
         | m.Explaining
         | c.Explain,
     ) -> None:
@@ -89,8 +89,9 @@ class Reading:
                 question.reply.answer(self._page(question))
             case c.GetQueueStatus(reply):
                 reply.answer(self._queue_status())
-            case c.WhyIdle(lanes, reply):
-                reply.answer(self._records.lanes.why_idle(lanes, self._records.paused))
+            case m.ExplainIdle(lanes, reply, limited, opens):
+                opens_s = opens if limited else None
+                reply.answer(self._records.lanes.why_idle(lanes, self._records.paused, opens_s))
             case m.Explaining():
                 self._explain(question)
             case c.Explain(number, reply):

@@ -107,7 +107,9 @@ def recover(dependencies: Dependencies, message: m.Recover, now: float) -> list[
             kept.append(entry)
         else:
             handed.append(entry)
-    recovered = m.Recovered(handed, kept, ended, changed, loaded.paused, message.reply)
+    recovered = m.Recovered(
+        handed, kept, ended, changed, loaded.paused, loaded.limits, message.reply
+    )
     return [(To.PRIORITIZER, recovered)]
 
 

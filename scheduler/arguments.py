@@ -8,6 +8,7 @@ from typing import Any
 from actors.commands import Finish, Outcomes
 from scheduler.domain import encoding, ids
 from scheduler.domain.errors import InvalidRequest, InvalidTask, SchedulerError
+from scheduler.domain.limits import Limit, LimitKind
 from scheduler.domain.request import DESCRIPTION_BYTES, TEN_YEARS, check_summary, number_of, seconds
 from scheduler.domain.spec import TaskSpec, spec_from, unknown_field
 from scheduler.domain.task import PENDING, Status
@@ -101,6 +102,53 @@ def claim(given: object) -> tuple[int, str]:
         allowed="a Claim, or a pair (task id, lease token)",
         hint="Pass what claim returned.",
     )
+
+
+def limit(
+    agent_type: str | None,
+    limit_key: str | None,
+    concurrency: int | None,
+    starts: int | None,
+    per: float | None,
+    burst: int | None,
+) -> Limit:
+    """The limit of `set_limit`, proved."""
+    if (agent_type is None) == (limit_key is None):
+        raise InvalidRequest(
+            "a limit is for one agent_type or for one limit_key",
+            field="agent_type",
+            received=None if agent_type is None else [agent_type, limit_key],
+            allowed="exactly one of agent_type and limit_key",
+            hint="Set two limits, one for each.",
+        )
+    if (starts is None) != (per is None) or (burst is not None and starts is None):
+        raise InvalidRequest(
+            "a rate is a number of starts in a number of seconds",
+            field="per" if per is None else "starts",
+            allowed="starts and per together, with burst or without it",
+            hint="For one start a second: starts=1, per=1.0.",
+        )
+    for field, value in (("concurrency", concurrency), ("starts", starts), ("burst", burst)):
+        if value is not None:
+            _at_least_one(field, value)
+    if per is not None:
+        number("per", per, 0.001, 366 * 86_400)
+    kind: LimitKind = "limit_key" if agent_type is None else "agent_type"
+    scope = str(limit_key if agent_type is None else agent_type)
+    name(kind, limit_key if agent_type is None else agent_type)
+    return Limit(kind, scope, concurrency, starts, None if per is None else float(per), burst)
+
+
+def _at_least_one(field: str, value: object) -> None:
+    if value == 0 and not isinstance(value, bool):
+        raise InvalidRequest(
+            f"{field} is 0: nothing would ever start",
+            field=field,
+            received=0,
+            allowed="1 to 1,000,000, or None for no limit",
+            hint="To stop an agent_type for a while, pause it.",
+        )
+    whole(field, value, 1, 1_000_000)
 
 
 def completion(given: object, result: Any) -> Finish:

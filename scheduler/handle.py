@@ -21,6 +21,7 @@ from persistence.store import Filter
 from scheduler import arguments as check
 from scheduler.domain import ids
 from scheduler.domain.errors import SchedulerClosed
+from scheduler.domain.limits import Limit
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import TEN_YEARS, checked_all, number_of
 from scheduler.domain.spec import TaskFields, TaskSpec
@@ -32,6 +33,7 @@ from scheduler.domain.views import (
     Ended,
     Explanation,
     Idle,
+    LimitStatus,
     Page,
     Plan,
     QueueStatus,
@@ -48,6 +50,7 @@ ClaimOrToken = Claim | tuple[str, str]
 Tasks = list[Task]
 Claims = list[Claim]
 Changes = list[Change]
+Limits = list[LimitStatus]
 Revocations = list[tuple[str, str]]
 
 FEED_STEP = 1_000  # changes read at a time
@@ -417,6 +420,55 @@ class Handle:
         """Hand out tasks of this type again."""
         check.name("agent_type", agent_type)
         await self._door.ask(ask.SetPaused(agent_type, False, Reply()))
+
+    async def drain(self, agent_type: str) -> None:
+        """Hand out no more tasks of one agent_type, and wait until none of it runs any more.
+
+        It stays paused, over restarts too, until `resume`; raises InvalidRequest if that comes
+        first.
+        """
+        check.name("agent_type", agent_type)
+        await self._door.ask(ask.Drain(agent_type, Reply()))
+
+    async def set_limit(
+        self,
+        *,
+        agent_type: str | None = None,
+        limit_key: str | None = None,
+        concurrency: int | None = None,
+        starts: int | None = None,
+        per: float | None = None,
+        burst: int | None = None,
+    ) -> None:
+        """Limit the tasks of one agent_type, or those with one limit_key; kept in the file.
+
+            await scheduler.set_limit(agent_type="builder", concurrency=4)
+            await scheduler.set_limit(limit_key="some-api", starts=60, per=60.0, burst=5)
+
+        `concurrency`: attempts that may run at once. `starts` in `per` seconds: a token bucket
+        that holds `burst` (default: `starts`). It holds for every claim from now on, whoever
+        makes it; what runs goes on. A new limit takes the place of the old one, and one without
+        any number lifts it.
+        """
+        await self._door.ask(
+            ask.SetLimit(
+                check.limit(agent_type, limit_key, concurrency, starts, per, burst), Reply()
+            )
+        )
+
+    async def set_share(self, group: str, weight: float | None) -> None:
+        """How large a share of the starts a group gets while others have tasks ready, too.
+
+        `weight` is 0.001..1,000; None is as good as 1, which all groups have by themselves.
+        """
+        check.name("group", group)
+        if weight is not None:
+            check.number("weight", weight, 0.001, 1_000)
+        await self._door.ask(ask.SetLimit(Limit("group", group, weight=weight), Reply()))
+
+    async def limits(self) -> Limits:
+        """Every limit and share that is set, and how it stands."""
+        return await self._door.ask(ask.GetLimits(Reply()))
 
     async def flush(self) -> None:
         """Return when everything before this call is saved."""

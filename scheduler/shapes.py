@@ -11,6 +11,7 @@ from scheduler.domain.views import (
     Claim,
     Ended,
     Explanation,
+    LimitStatus,
     Page,
     Plan,
     QueueStatus,
@@ -119,7 +120,7 @@ def compact(task: Task) -> Shape:
 
 def row(task: Task, blocked_by: int) -> Shape:
     """A task in a list; `blocked_by` counts the unfinished tasks that it waits for."""
-    return compact(task) | {"group": task.group, "blocked_by": blocked_by}
+    return compact(task) | {"group": task.group, "blocked_by": blocked_by, "error": task.error}
 
 
 def page(found: Page) -> Shape:
@@ -154,6 +155,21 @@ def running_lease(lease: RunningLease) -> Shape:
         "holder": lease.holder,
         "agent_type": lease.agent_type,
         "expires_at": when(lease.expires_at),
+    }
+
+
+def limit(status: LimitStatus) -> Shape:
+    """A limit or a share, and how it stands."""
+    return {
+        "kind": status.kind,
+        "name": status.name,
+        "concurrency": status.concurrency,
+        "starts": status.starts,
+        "per": status.per,
+        "burst": status.burst,
+        "weight": status.weight,
+        "running": status.running,
+        "opens_at": when(status.opens_at),
     }
 
 

@@ -182,18 +182,20 @@ def _print_task(task: Task, as_json: bool) -> None:
 
 @click.command("pause")
 @click.argument("agent_type")
+@click.option("--drain", is_flag=True, help="Wait until nothing of it runs any more.")
 @database_option
 @as_json_option
-def pause_command(agent_type: str, database: str, as_json: bool) -> None:
+def pause_command(agent_type: str, drain: bool, database: str, as_json: bool) -> None:
     """Hand out no more tasks of an agent_type, until it is resumed.
 
     \b
-    Example:
+    Examples:
       headrace pause builder
+      headrace pause builder --drain
     """
 
     async def question(scheduler: Handle) -> list[str] | None:
-        await scheduler.pause(agent_type)
+        await (scheduler.drain if drain else scheduler.pause)(agent_type)
         if await any_task(scheduler, agent_type=agent_type):
             return None
         return await known(scheduler, "agent_type")

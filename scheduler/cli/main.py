@@ -36,6 +36,8 @@ COMMANDS = {
     "add-prerequisites": "scheduler.cli.changing_commands",
     "pause": "scheduler.cli.changing_commands",
     "resume": "scheduler.cli.changing_commands",
+    "limit": "scheduler.cli.limit_commands",
+    "limits": "scheduler.cli.limit_commands",
     "doctor": "scheduler.cli.doctor_command",
     "mcp": "scheduler.cli.serve.mcp_command",
     "serve": "scheduler.cli.serve.serve_command",

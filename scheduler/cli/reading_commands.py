@@ -59,7 +59,8 @@ def _statuses(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
 def list_command(database: str, as_json: bool, status: tuple[str, ...], **where: Any) -> None:
     """List tasks, newest first.
 
-    Through a pipe: tab-separated columns under a header, nothing cut off.
+    Those that failed show why, in short. Through a pipe: tab-separated columns under a header,
+    nothing cut off.
 
     \b
     Examples:
@@ -72,26 +73,30 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
     if as_json:
         print_json(shapes.page(page))
         return
-    print_table(
-        ("id", "status", "priority", "blocked_by", "agent_type", "holder", "summary"),
-        [
-            (
-                task.id,
-                task.status,
-                f"{task.priority:.1f}",
-                page.blocked_by.get(task.id, 0),
-                task.agent_type,
-                task.lease.holder if task.lease else "",
-                task.summary,
-            )
-            for task in page.tasks
-        ],
-        shorten=("agent_type", "holder", "summary"),
-    )
+    columns = ["id", "status", "priority", "blocked_by", "agent_type", "holder", "summary"]
+    rows = [_row(task, page.blocked_by.get(task.id, 0)) for task in page.tasks]
+    if any(task.error for task in page.tasks):
+        columns.append("error")
+        rows = [
+            (*row, in_short(task.error or "")) for row, task in zip(rows, page.tasks, strict=True)
+        ]
+    print_table(columns, rows, shorten=("agent_type", "holder", "summary", "error"))
     if not page.tasks:
         click.echo("No tasks here.", err=True)
     if page.has_more:
         click.echo(f"There are more: --cursor {page.cursor}", err=True)
+
+
+def _row(task: Task, blocked_by: int) -> tuple[object, ...]:
+    return (
+        task.id,
+        task.status,
+        f"{task.priority:.1f}",
+        blocked_by,
+        task.agent_type,
+        task.lease.holder if task.lease else "",
+        task.summary,
+    )
 
 
 @click.command("get")

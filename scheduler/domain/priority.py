@@ -51,6 +51,7 @@ class Weights(msgspec.Struct, frozen=True):
     blocking: float = 0.15
     source: float = 0.05
     aging_per_hour: float = 1.0  # points for each hour since the task became ready
+    fairness: float = 10.0  # points off for each start that a task's group is ahead of others
 
 
 def criticality(rank: float) -> float:

@@ -1,31 +1,58 @@
-"""The tasks that can be claimed, best first, in one lane for each agent_type.
+"""The tasks that can be claimed: in lanes by agent_type, and in lines by group and limit key.
 
-A sorted list rather than a heap: re-scoring a waiting task, asking for its position and
-reading the first hundred are everyday questions. Entries are (sort key, number), so that no
-two are equal and ties go to the earlier id.
+A line is a sorted list rather than a heap: re-scoring a waiting task, asking for its position and
+reading the first hundred are everyday questions. Which line comes next is told by `turns`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from sortedcontainers import SortedList
+from scheduler.domain.turns import IsOpen, Line, Place, Turns, stand_all
 
-Entry = tuple[float, int]
+KINDS_OF_WORKERS = 64  # whose turns are remembered, by the lanes they ask for
+
+LineName = tuple[str, str | None, str | None]  # lane, group, limit key
+
+
+def _always(lane: str, limit_key: str | None) -> bool:
+    return True
+
+
+def _even(group: str | None) -> float:
+    return 1.0
+
+
+class Lane:
+    """The lines of one agent_type, and the workers who ask for it."""
+
+    __slots__ = ("lines", "turns")
+
+    def __init__(self, turns: list[Turns]) -> None:
+        self.lines: dict[LineName, Line] = {}
+        self.turns = turns
 
 
 class ReadyQueue:
-    """Numbers of ready tasks in lanes; a number stands in it at most once. n is the lane's length.
+    """Numbers of ready tasks; a number stands in it at most once. n is the length of its line.
+
+    `points` are taken off a group's tasks for each start that it is ahead of the others;
+    `weight` tells its share.
 
     >>> queue = ReadyQueue()
-    >>> queue.add("builder", 7, -30.0); queue.add("reviewer", 8, -40.0)
-    >>> queue.pop(["parser"]), queue.pop(), queue.pop(["builder"])
+    >>> queue.add(("builder", None, None), 7, -30.0)
+    >>> queue.add(("reviewer", None, None), 8, -40.0)
+    >>> queue.pop(("parser",)), queue.pop(), queue.pop(("builder",))
     (None, 8, 7)
     """
 
-    def __init__(self) -> None:
-        self._lanes: dict[str, SortedList[Entry]] = {}
-        self._entries: dict[int, tuple[str, float]] = {}
+    def __init__(self, points: float = 0.0, weight: Callable[[str | None], float] = _even) -> None:
+        self._points = points
+        self._weight = weight
+        self._lanes: dict[str, Lane] = {}
+        self._limited: dict[str, dict[LineName, Line]] = {}  # by limit key
+        self._entries: dict[int, tuple[Line, float]] = {}
+        self._turns: dict[tuple[str, ...] | None, Turns] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -37,61 +64,136 @@ class ReadyQueue:
         """The lanes that hold at least one task."""
         return self._lanes.keys()
 
-    def add(self, lane: str, number: int, key: float) -> None:
-        """Put a task in; O(log n)."""
-        entries = self._lanes.get(lane)
-        if entries is None:
-            entries = self._lanes[lane] = SortedList()
-        entries.add((key, number))
-        self._entries[number] = (lane, key)
+    # ------------------------------------------------------------- in and out
 
-    def add_many(self, lane: str, keys: Iterable[tuple[float, int]]) -> None:
-        """Put many tasks in one lane: one sort instead of many insertions."""
-        fresh = list(keys)
+    def add(self, name: LineName, number: int, key: float) -> None:
+        """Put a task in its line; O(log n)."""
+        line = self._line(name)
+        line.places.add((key, number))
+        self._entries[number] = (line, key)
+        self._head_may_be_new(line, number)
+
+    def add_many(self, name: LineName, places: Iterable[Place]) -> None:
+        """Put many tasks in one line: one sort instead of many insertions."""
+        fresh = list(places)
         if not fresh:
             return
-        self._lanes.setdefault(lane, SortedList()).update(fresh)
+        line = self._line(name)
+        line.places.update(fresh)
         for key, number in fresh:
-            self._entries[number] = (lane, key)
+            self._entries[number] = (line, key)
+        stand_in_all(self._lanes[line.lane].turns, line)
 
     def remove(self, number: int) -> bool:
         """Take a task out; False if it was not in. O(log n)."""
         entry = self._entries.pop(number, None)
         if entry is None:
             return False
-        lane, key = entry
-        entries = self._lanes[lane]
-        entries.remove((key, number))
-        if not entries:
-            del self._lanes[lane]
+        line, key = entry
+        line.places.remove((key, number))
+        if not line.places:
+            self._close(line)
         return True
 
     def rekey(self, number: int, key: float) -> None:
         """Move a waiting task to the place of its new key; O(log n)."""
-        lane, old = self._entries[number]
+        line, old = self._entries[number]
         if key != old:
-            entries = self._lanes[lane]
-            entries.remove((old, number))
-            entries.add((key, number))
-            self._entries[number] = (lane, key)
+            line.places.remove((old, number))
+            line.places.add((key, number))
+            self._entries[number] = (line, key)
+            self._head_may_be_new(line, number)
 
-    def pop(self, lanes: Iterable[str] | None = None) -> int | None:
-        """Take out the first task over the lanes asked for (None: all); O(lanes + log n)."""
-        best: SortedList[Entry] | None = None
-        lane = ""
-        for name in self._lanes if lanes is None else lanes:
-            entries = self._lanes.get(name)
-            if entries is not None and (best is None or entries[0] < best[0]):
-                best, lane = entries, name
-        if best is None:
+    def _line(self, name: LineName) -> Line:
+        lane = self._lanes.get(name[0])
+        if lane is None:
+            turns = [turns for turns in self._turns.values() if turns.wants(name[0])]
+            lane = self._lanes[name[0]] = Lane(turns)
+        line = lane.lines.get(name)
+        if line is None:
+            line = lane.lines[name] = Line(*name)
+            if line.limit_key is not None:
+                self._limited.setdefault(line.limit_key, {})[name] = line
+        return line
+
+    def _head_may_be_new(self, line: Line, number: int) -> None:
+        if line.places[0][1] == number:
+            stand_in_all(self._lanes[line.lane].turns, line)
+
+    def _close(self, line: Line) -> None:
+        name = (line.lane, line.group, line.limit_key)
+        lane = self._lanes[line.lane]
+        del lane.lines[name]
+        if not lane.lines:
+            del self._lanes[line.lane]
+        if line.limit_key is not None:
+            del self._limited[line.limit_key][name]
+            if not self._limited[line.limit_key]:
+                del self._limited[line.limit_key]
+
+    # ------------------------------------------------------------- the choice
+
+    def pop(self, lanes: Iterable[str] | None = None, is_open: IsOpen = _always) -> int | None:
+        """Take out the task whose turn it is over the lanes asked for (None: all); O(log n)."""
+        turns = self._turns_of(None if lanes is None else tuple(lanes))
+        line = turns.next(is_open)
+        if line is None:
             return None
-        _, number = best.pop(0)
+        _, number = line.places.pop(0)
         del self._entries[number]
-        if not best:
-            del self._lanes[lane]
+        turns.started(line.group)
+        if not line.places:
+            self._close(line)
         return number
 
+    def has_turn(self, lanes: Iterable[str] | None, is_open: IsOpen) -> bool:
+        """Whether `pop` would find a task."""
+        return self._turns_of(None if lanes is None else tuple(lanes)).next(is_open) is not None
+
+    def reopen_lane(self, name: str) -> Iterable[str]:
+        """Tasks of this lane may start again. Returns the lanes this concerns."""
+        lane = self._lanes.get(name)
+        if lane is None:
+            return ()
+        for turns in lane.turns:
+            stand_all(turns, lane.lines.values())
+        return (name,)
+
+    def reopen_limit_key(self, limit_key: str) -> Iterable[str]:
+        """Tasks with this limit key may start again. Returns the lanes this concerns."""
+        lines = self._limited.get(limit_key, {}).values()
+        for line in lines:
+            stand_in_all(self._lanes[line.lane].turns, line)
+        return {line.lane for line in lines}
+
+    def _turns_of(self, lanes: tuple[str, ...] | None) -> Turns:
+        turns = self._turns.get(lanes)
+        if turns is not None:
+            return turns
+        if len(self._turns) >= KINDS_OF_WORKERS:
+            self._forget_turns(next(iter(self._turns)))
+        turns = self._turns[lanes] = Turns(lanes, self._points, self._weight)
+        for name in self._lanes if lanes is None else dict.fromkeys(lanes):
+            lane = self._lanes.get(name)
+            if lane is not None:
+                lane.turns.append(turns)
+                stand_all(turns, lane.lines.values())
+        return turns
+
+    def _forget_turns(self, lanes: tuple[str, ...] | None) -> None:
+        forgotten = self._turns.pop(lanes)
+        for lane in self._lanes.values():
+            if forgotten in lane.turns:
+                lane.turns.remove(forgotten)
+
     def ahead(self, number: int) -> int:
-        """How many tasks of its lane stand in front of it; O(log n)."""
-        lane, key = self._entries[number]
-        return self._lanes[lane].bisect_left((key, number))
+        """How many tasks of its lane have a better key; O(lines of the lane)."""
+        line, key = self._entries[number]
+        place = (key, number)
+        return sum(line.places.bisect_left(place) for line in self._lanes[line.lane].lines.values())
+
+
+def stand_in_all(many: Iterable[Turns], line: Line) -> None:
+    """Let a line stand with all workers who ask for its lane."""
+    for turns in many:
+        turns.stand(line)

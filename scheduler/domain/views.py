@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from scheduler.domain import ids
+from scheduler.domain.limits import LimitKind
 from scheduler.domain.task import Attempt, Status, Task, moment
 
 
@@ -110,18 +111,43 @@ class Idle(msgspec.Struct, frozen=True):
 
     `reason`: "nothing_pending" (no unfinished task), "all_leased" (others work on what there is;
     `until`: the first of their leases to expire), "all_scheduled" (`until`: the earliest start),
-    "all_blocked" (everything waits for other tasks), "paused" (work is there, but its agent_type
-    is paused), "ready" (there is work now: claim again). Blocked tasks may stand behind each of
-    them; of leases and starts the earlier one gives the reason.
+    "all_blocked" (everything waits for other tasks), "limited" (what is ready must wait for a
+    limit; `until`: when one may let a task start at the earliest), "paused" (work is there, but
+    its agent_type is paused), "ready" (there is work now: claim again). Blocked tasks may stand
+    behind each of them; of leases and starts the earlier one gives the reason.
     `open_lanes`: with "nothing_pending", other agent types that have unfinished tasks, those with
     most first, up to 20.
     """
 
     reason: Literal[
-        "nothing_pending", "all_blocked", "all_scheduled", "all_leased", "paused", "ready"
+        "nothing_pending",
+        "all_blocked",
+        "all_scheduled",
+        "all_leased",
+        "limited",
+        "paused",
+        "ready",
     ]
     until: datetime | None = None
     open_lanes: tuple[str, ...] = ()
+
+
+class LimitStatus(msgspec.Struct, frozen=True):
+    """A limit, and how it stands.
+
+    See `set_limit` and `set_share` for its fields. `running`: the live attempts that it counts.
+    `opens_at`: when its rate lets the next task start; None when that is now, or without a rate.
+    """
+
+    kind: LimitKind
+    name: str
+    concurrency: int | None
+    starts: int | None
+    per: float | None
+    burst: int | None
+    weight: float | None
+    running: int
+    opens_at: datetime | None = None
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ def test_starts_that_are_over_do_not_pile_up() -> None:
         tasks[1] = scheduled(1, float(start))
         lanes.add(tasks[1])
     assert sum(map(len, lanes._starts.values())) < 200
-    assert lanes.why_idle(None, ()) == Idle("all_scheduled", moment(999.0))
+    assert lanes.why_idle(None, (), None) == Idle("all_scheduled", moment(999.0))
 
 
 def test_lanes_that_are_empty_are_forgotten() -> None:

@@ -62,6 +62,7 @@ def test_no_room_for_the_output() -> None:
         ["list"], ["get", NOBODY], ["status"], ["explain", NOBODY], ["plan"], ["doctor"],
         ["cancel", NOBODY], ["retry", NOBODY], ["update", NOBODY, "--summary", "x"],
         ["add-prerequisites", NOBODY, NOBODY], ["pause", "a"], ["resume", "a"],
+        ["limits"], ["limit", "--agent-type", "a", "--concurrency", "1"],
     ],
     ids=lambda words: words[0],
 )  # fmt: skip

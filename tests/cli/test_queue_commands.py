@@ -104,6 +104,12 @@ def test_json_of_every_command(here: Command) -> None:
     assert here("status", "--json").json["paused"] == ["builder"]
     assert here("resume", "builder", "--json").json["paused"] is False
 
+    limit = ["limit", "--limit-key", "api", "--starts", "60", "--per", "1m", "--json"]
+    (status,) = here(*limit).json["limits"]
+    assert (status["kind"], status["name"], status["per"]) == ("limit_key", "api", 60.0)
+    assert here("limits", "--json").json["limits"] == [status]
+    assert here("limit", "--limit-key", "api", "--lift", "--json").json["limits"] == []
+
     gone = here("cancel", second, "--json").json
     assert (gone["cancelled_task_id"], gone["cascaded_task_ids"]) == (second, [third])
     assert gone["total_cancelled"] == 2

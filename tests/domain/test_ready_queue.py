@@ -6,32 +6,42 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from scheduler.domain.ready_queue import ReadyQueue
+from scheduler.domain.ready_queue import KINDS_OF_WORKERS, LineName, ReadyQueue
 
 LANES = ["builder", "parser", "reviewer"]
 lanes = st.sampled_from(LANES)
+limit_keys = st.sampled_from([None, "api", "disk"])
+lines = st.tuples(lanes, st.sampled_from([None, "a", "b"]), limit_keys)
 keys = st.sampled_from([-3.0, -1.5, 0.0, 0.25, 7.0])
+
+Entry = tuple[float, int, LineName]
 
 
 class QueueMachine(RuleBasedStateMachine):
+    """Without points for fairness the best key that is open comes first."""
+
     def __init__(self) -> None:
         super().__init__()
         self.queue = ReadyQueue()
-        self.naive: list[tuple[float, int, str]] = []
+        self.naive: list[Entry] = []
         self.next = 0
+        self.closed: set[str] = set()  # lanes and limit keys
 
-    def new(self, lane: str, key: float) -> int:
+    def new(self, line: LineName, key: float) -> int:
         self.next += 1
-        self.naive.append((key, self.next, lane))
+        self.naive.append((key, self.next, line))
         return self.next
 
-    @rule(lane=lanes, key=keys)
-    def add(self, lane: str, key: float) -> None:
-        self.queue.add(lane, self.new(lane, key), key)
+    def is_open(self, lane: str, limit_key: str | None) -> bool:
+        return lane not in self.closed and limit_key not in self.closed
 
-    @rule(lane=lanes, many=st.lists(keys, max_size=5))
-    def add_many(self, lane: str, many: list[float]) -> None:
-        self.queue.add_many(lane, [(key, self.new(lane, key)) for key in many])
+    @rule(line=lines, key=keys)
+    def add(self, line: LineName, key: float) -> None:
+        self.queue.add(line, self.new(line, key), key)
+
+    @rule(line=lines, many=st.lists(keys, max_size=5))
+    def add_many(self, line: LineName, many: list[float]) -> None:
+        self.queue.add_many(line, [(key, self.new(line, key)) for key in many])
 
     @rule(number=st.integers(0, 60))
     def remove(self, number: int) -> None:
@@ -47,26 +57,64 @@ class QueueMachine(RuleBasedStateMachine):
         self.naive.remove(entry)
         self.naive.append((key, *entry[1:]))
 
-    @rule(asked=st.none() | st.lists(lanes | st.just("unheard of")))
+    @rule(name=lanes | limit_keys.filter(bool))
+    def close_or_open(self, name: str) -> None:
+        if name not in self.closed:
+            self.closed.add(name)
+            return
+        self.closed.remove(name)
+        reopen = self.queue.reopen_lane if name in LANES else self.queue.reopen_limit_key
+        concerned = {line[0] for _, _, line in self.naive if name in (line[0], line[2])}
+        assert set(reopen(name)) == concerned
+
+    @rule(asked=st.none() | st.lists(lanes | st.just("unheard of"), unique=True))
     def pop(self, asked: list[str] | None) -> None:
-        matching = [entry for entry in self.naive if asked is None or entry[2] in asked]
+        matching = [
+            entry
+            for entry in self.naive
+            if (asked is None or entry[2][0] in asked) and self.is_open(entry[2][0], entry[2][2])
+        ]
+        assert self.queue.has_turn(asked, self.is_open) == bool(matching)
         if not matching:
-            assert self.queue.pop(asked) is None
+            assert self.queue.pop(asked, self.is_open) is None
         else:
             best = min(matching)
-            assert self.queue.pop(asked) == best[1]
+            assert self.queue.pop(asked, self.is_open) == best[1]
             self.naive.remove(best)
 
     @invariant()
     def both_hold_the_same(self) -> None:
         assert len(self.queue) == len(self.naive)
-        assert set(self.queue.lanes()) == {lane for _, _, lane in self.naive}
-        for key, number, lane in self.naive:
+        assert set(self.queue.lanes()) == {line[0] for _, _, line in self.naive}
+        for key, number, line in self.naive:
             assert number in self.queue
-            before = sum(entry < (key, number, lane) for entry in self.naive if entry[2] == lane)
+            before = sum(e[2][0] == line[0] and e[:2] < (key, number) for e in self.naive)
             assert self.queue.ahead(number) == before
         assert 0 not in self.queue
 
 
 QueueMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestQueueMachine = QueueMachine.TestCase
+
+
+def test_kinds_of_workers_that_are_gone_are_forgotten() -> None:
+    """And one that comes back finds what is there."""
+    queue = ReadyQueue()
+    queue.add(("builder", None, None), 1, 0.0)
+    for kind in range(2 * KINDS_OF_WORKERS):
+        assert queue.pop((f"lane {kind}",)) is None
+    assert len(queue._turns) == KINDS_OF_WORKERS
+    assert queue.pop(("builder",)) == 1
+    queue.add(("builder", None, None), 2, 0.0)
+    assert queue.pop(("builder",)) == 2
+
+
+def test_memory_does_not_grow_with_workers_that_never_come_back() -> None:
+    """Lines that came and went leave nothing with those who once asked."""
+    queue = ReadyQueue()
+    assert queue.pop(("builder",)) is None
+    for number in range(10_000):
+        queue.add(("builder", f"group {number}", None), number, float(-number))
+        assert queue.pop() == number
+    turns = queue._turns["builder",]
+    assert max(len(turns._heap), len(turns._standing), len(turns._tags)) < 200

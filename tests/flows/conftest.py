@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,7 +32,8 @@ def run_on_virtual_time(
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        ours = Path(__file__).parent in item.path.parents
+        if ours and isinstance(item, pytest.Function) and iscoroutinefunction(item.function):
             item.add_marker(pytest.mark.trio(run=run_on_virtual_time), append=False)
 
 

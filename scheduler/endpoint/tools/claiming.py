@@ -71,6 +71,8 @@ NEXT = {
     "task_explain one of task_list status=blocked.",
     "all_scheduled": "All work waits for a time: task_claim again, at until or with wait_seconds.",
     "all_leased": "Others work on all there is: task_claim again with wait_seconds.",
+    "limited": "A limit holds the ready work back: task_claim again, at until or with "
+    "wait_seconds; task_explain names the limit.",
     "paused": "The agent type is paused: task_claim later, or ask whoever paused it.",
     "ready": "There is work now: task_claim again.",
 }
@@ -183,9 +185,9 @@ CLAIM = Tool(
             )
         ),
         "reason": returns.text(
-            "nothing_pending, all_blocked, all_scheduled, all_leased, paused or ready"
+            "nothing_pending, all_blocked, all_scheduled, all_leased, limited, paused or ready"
         ),
-        "until": returns.text("of all_leased and all_scheduled", null=True),
+        "until": returns.text("of all_leased, all_scheduled and limited", null=True),
         "open_agent_types": returns.many(
             returns.text(), "of nothing_pending: other types with work, most first, up to 20"
         ),

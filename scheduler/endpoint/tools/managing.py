@@ -133,8 +133,8 @@ UPDATE = Tool(
     about=(
         "Change fields of an unfinished task, as in task_enqueue; what you leave out stays. "
         f"null, or its name in clear, makes {', '.join(CLEARED)} empty. A running task keeps its "
-        "agent_type, limit_key and not_before. For more prerequisites: task_add_prerequisites. Returns the "
-        "new status, priority and revision."
+        "agent_type, limit_key and not_before. For more prerequisites: task_add_prerequisites. "
+        "Returns the new status, priority and revision."
     ),
     effect="adds",
     inputs=(
