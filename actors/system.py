@@ -94,7 +94,6 @@ class System(InTrio):
         self._asleep_until = dict.fromkeys(To, inf)
         self._asked: set[Reply[Any]] = set()
         self._stopped = False
-        self.failure: BaseException | None = None  # what ended the actors, if they did not close
 
     # ------------------------------------------------------------- for clients
 

@@ -13,6 +13,7 @@ from typing import get_args
 import trio
 
 from actors.gate import Gate
+from actors.home import must_be_in_trio
 from actors.ingest import Ingest
 from actors.persister import Persister
 from actors.prioritizer import Prioritizer
@@ -59,6 +60,7 @@ async def open_scheduler(
     Leaving the block answers those who wait, saves everything and closes the file. Raises
     StoreLocked, StoreCorrupt, StoreNewer, StoreUnavailable.
     """
+    must_be_in_trio()
     _check_options(
         durability, max_unsaved, max_unfinished, retention, admission_timeout, closing_time
     )

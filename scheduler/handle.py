@@ -71,6 +71,11 @@ class Door(Protocol):
         ...
 
     @property
+    def failure(self) -> BaseException | None:
+        """What ended the actors, if they did not close."""
+        ...
+
+    @property
     def trio_door(self) -> Door:
         """The door as Trio tasks of the actors' thread use it."""
         ...

@@ -89,7 +89,7 @@ class SharedDoor(InTrio):
             return await self._system.ask(command)
         self._home.check()
         if self._closed:
-            raise SchedulerClosed("this handle is closed", hint="Connect anew.")
+            raise SchedulerClosed("this handle is closed", hint="Connect anew.") from self.failure
         reply = command.reply
         call = Call(cast("c.Command", command), trio.current_time())
         if call.command.changing:

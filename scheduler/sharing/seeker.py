@@ -79,6 +79,7 @@ class Seeker:
                 except Exception as group:
                     error = alone(group)
                     if not isinstance(error, SchedulerError) or self._ends_with(error):
+                        self._door.failure = error
                         raise error from error.__cause__
                     await self._bear(error)
         finally:
