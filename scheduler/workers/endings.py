@@ -59,9 +59,18 @@ def of_outcome(
     handler: Handler, task: Task, token: str, ended: outcome.Maybe[Any], chance: float
 ) -> Ending:
     """What a value or an error makes of the task. `chance` (0..1) is for the retry's jitter."""
-    if isinstance(ended, outcome.Value):
-        return _of_value(handler, task, token, ended.value)
-    error: BaseException = ended.error
+    try:
+        if isinstance(ended, outcome.Value):
+            return _of_value(handler, task, token, ended.value)
+        return _of_error(handler, task, token, ended.error, chance)
+    except Exception as error:  # to look at them can run code of the handler's own
+        story = f"{handler.title} ended in a way that cannot be told: {type(error).__name__}"
+        return Ending(_fail(task, token, story))
+
+
+def _of_error(
+    handler: Handler, task: Task, token: str, error: BaseException, chance: float
+) -> Ending:
     for leaf in leaves(error):
         if isinstance(leaf, GiveUp):
             return Ending(_fail(task, token, f"{handler.title} gave up: {leaf.reason}"), False)
@@ -190,7 +199,7 @@ def bounded(text: str) -> str:
 
 def _wrong_world(handler: Handler, error: BaseException) -> str | None:
     """The fix, if a coroutine function was run by a library that it was not written for."""
-    text = str(error)
+    text = _text_of(error)
     if handler.kind == "trio":
         no_loop = isinstance(error, RuntimeError) and "no running event loop" in text
         bad_yield = isinstance(error, TypeError) and "yield message" in text
@@ -199,3 +208,10 @@ def _wrong_world(handler: Handler, error: BaseException) -> str | None:
         signs = "must be called from async context", "Task got bad yield", "'RunContext'"
         return TRIO_AS_ASYNCIO if any(sign in text for sign in signs) else None
     return None
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # its text is code of the handler's own
+        return ""
