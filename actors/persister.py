@@ -143,6 +143,7 @@ class Persister:
         unsaved.durations.update(message.durations)
         for limit in message.limits:
             unsaved.limits[limit.scope] = limit
+        unsaved.schedules.update(message.schedules)
         if message.paused:
             unsaved.paused.update(message.paused)
             self.records.set_paused(message.paused)
@@ -257,6 +258,8 @@ class Persister:
         if self._down_since is not None:
             self._down_since, self._retry_delay, self._error = None, RETRY_FIRST, None
             posts.append((To.PRIORITIZER, m.StoreUp()))
+        if message.batch.schedules:
+            posts.append((To.INGEST, m.SchedulesSaved(message.batch.schedules)))
         posts += self._answers.saved(message.batch, waiting, self._unsaved, now)
         self._commits += 1
         if self._commits % LOOK_AT_LOG_EVERY == 0 and self._store.wal_pages() > CHECKPOINT_PAGES:

@@ -63,6 +63,7 @@ from scheduler.domain.views import (
     QueueStatus,
     Related,
     RunningLease,
+    ScheduleStatus,
     TaskDetails,
 )
 
@@ -104,6 +105,7 @@ __all__ = [
     "Retry",
     "RetryPolicy",
     "RunningLease",
+    "ScheduleStatus",
     "Scheduler",
     "SchedulerClosed",
     "SchedulerError",
