@@ -17,6 +17,7 @@ from scheduler.domain.errors import SchedulerError
 from scheduler.domain.ids import LARGEST
 from scheduler.domain.lifecycle import Verb
 from scheduler.domain.limits import Limit
+from scheduler.domain.recurrence import Schedule
 from scheduler.domain.request import Request
 from scheduler.domain.task import Task
 from scheduler.domain.views import (
@@ -30,6 +31,7 @@ from scheduler.domain.views import (
     Page,
     Plan,
     QueueStatus,
+    ScheduleStatus,
     TaskDetails,
 )
 
@@ -212,6 +214,28 @@ class GetLimits(Message, frozen=True):
     reply: Reply[list[LimitStatus]]
 
 
+class Every(Message, frozen=True):
+    """Let work recur from now on; when it began before, the schedule does not say yet."""
+
+    changing: ClassVar[bool] = True
+    schedule: Schedule
+    reply: Reply[None]
+
+
+class StopSchedule(Message, frozen=True):
+    """Make no more tasks of the schedule of this name."""
+
+    changing: ClassVar[bool] = True
+    name: str
+    reply: Reply[None]
+
+
+class GetSchedules(Message, frozen=True):
+    """All schedules, and when their next moments are."""
+
+    reply: Reply[list[ScheduleStatus]]
+
+
 class Flush(Message, frozen=True):
     """A barrier: answered when everything sent before it is saved."""
 
@@ -308,6 +332,9 @@ Others = (
     | Drain
     | SetLimit
     | GetLimits
+    | Every
+    | StopSchedule
+    | GetSchedules
     | WhyIdle
     | Flush
     | MakePlan

@@ -1,7 +1,8 @@
 """The door: makes tasks of what clients ask for, and sends every command on its way.
 
-Holds the id maker and the idempotency keys that are between here and the record. Hears from
-clients and, about keys, from the persister and the resolver; speaks to all other actors.
+Holds the id maker, the idempotency keys that are between here and the record, and the schedules
+of recurring work (`recurring`). Hears from clients and, about keys and schedules, from the
+persister and the resolver; speaks to all other actors.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from actors import commands as c
 from actors import messages as m
 from actors.messages import Post, To
+from actors.recurring import Recurring
 from scheduler.domain.admission import make_task, request_hash
 from scheduler.domain.errors import KeyConflict
 from scheduler.domain.ids import IdMaker
@@ -25,15 +27,20 @@ class Ingest:
 
     def __init__(self, random_bits: Callable[[int], int]) -> None:
         self.ids = IdMaker(random_bits)
+        self.recurring = Recurring(self.ids)
         self._free: list[Task] = []  # of this drain: they lack only room, if anything
         self._free_answers: list[m.TasksMade] = []
         self._parked: dict[str, list[c.Enqueue]] = {}  # by each key in flight
 
     def due(self) -> float:
-        return float("inf")
+        return self.recurring.due()
 
     def after(self, now: float) -> list[Post]:
-        """Send on the tasks of this drain that need no check, together."""
+        """Send on the tasks of this drain, and make those whose moment has come."""
+        return self._take_free() + self.recurring.fire(now)
+
+    def _take_free(self) -> list[Post]:
+        """The tasks of this drain that need no check, together."""
         if not self._free_answers:
             return []
         free, answers = self._free, self._free_answers
@@ -43,16 +50,34 @@ class Ingest:
     def handle(self, message: m.IngestMessage, now: float) -> list[Post]:
         if isinstance(message, c.Enqueue):
             return self._enqueue(message, now)
-        return self.after(now) + self._pass_on(message, now)
+        return self._take_free() + self._pass_on(message, now)
 
     def _pass_on(
-        self, message: c.Others | m.KeysFound | m.KeysSettled | m.Again, now: float
+        self,
+        message: c.Others
+        | m.KeysFound
+        | m.KeysSettled
+        | m.SchedulesSaved
+        | m.FiringRefused
+        | m.Again,
+        now: float,
     ) -> list[Post]:
         match message:
             case m.KeysFound():
                 return self._keys_found(message, now)
             case m.KeysSettled(keys):
                 return self._keys_settled(keys, now)
+            case m.SchedulesSaved(schedules):
+                self.recurring.saved(schedules)
+                return []
+            case m.FiringRefused(firing):
+                return self.recurring.refused(firing, now)
+            case c.Every():
+                return self.recurring.every(message, now)
+            case c.StopSchedule():
+                return self.recurring.stop(message)
+            case c.GetSchedules():
+                return self.recurring.tell(message)
             case c.MakePlan(group=str()):
                 return [(To.PERSISTER, m.FindGroup(message))]
             case c.Retry() | c.MakePlan() | c.Explain() | c.Flush() | m.Again():
@@ -122,10 +147,10 @@ class Ingest:
                 made.append(task)
         answer = m.TasksMade(command.reply, numbers, existing)
         if keys or any(request.linked for request in requests):
-            return [*self.after(now), (To.RESOLVER, m.Admit(made, [answer], keys))]
+            return [*self._take_free(), (To.RESOLVER, m.Admit(made, [answer], keys))]
         self._free += made
         self._free_answers.append(answer)
-        return self.after(now) if len(self._free) >= FREE_AT_ONCE else []
+        return self._take_free() if len(self._free) >= FREE_AT_ONCE else []
 
     def _number(self, request: Request, found: Mapping[str, Task], now: float) -> int:
         known = found.get(request.key) if request.key is not None else None

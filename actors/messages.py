@@ -21,6 +21,7 @@ from scheduler.domain.errors import SchedulerError, StoreUnavailable
 from scheduler.domain.events import Event
 from scheduler.domain.limits import Limit
 from scheduler.domain.priority import Facts
+from scheduler.domain.recurrence import Schedule
 from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.views import (
     Cancellation,
@@ -95,15 +96,45 @@ class KeysSettled(commands.Message, frozen=True):
     keys: tuple[str, ...]
 
 
+class Firing(msgspec.Struct, frozen=True):
+    """A schedule before and after it made tasks."""
+
+    before: Schedule
+    after: Schedule
+
+
 class Admit(commands.Message, frozen=True):
     """To the resolver: tasks made by ingest, for one command or for several that need no check.
 
-    All are admitted or none.
+    All are admitted or none. Of a schedule there is its firing instead of answers.
     """
 
     tasks: list[Task]
     answers: Sequence[TasksMade]
     keys: tuple[str, ...] = ()
+    firing: Firing | None = None
+
+
+Schedules = Mapping[str, Schedule | None]  # by name; None: it is stopped
+
+
+class SetSchedules(commands.Message, frozen=True):
+    """To the persister, behind all firings so far: schedules that changed, and the answer."""
+
+    schedules: Schedules
+    answers: Sequence[Value] = ()
+
+
+class SchedulesSaved(commands.Message, frozen=True):
+    """To ingest: this is on record, with the tasks that were made of it."""
+
+    schedules: Schedules
+
+
+class FiringRefused(commands.Message, frozen=True):
+    """To ingest: there is no room for the tasks of a schedule."""
+
+    firing: Firing
 
 
 NeedsFacts = Admit | commands.AddPrerequisites | commands.MakePlan
@@ -233,6 +264,7 @@ class Resolved(commands.Message, frozen=True):
     durations: dict[str, Duration] = {}
     reopened: dict[int, Status] = {}
     keys: tuple[str, ...] = ()
+    schedules: Schedules = {}
     answers: Sequence[TasksMade | Value | Finished] = ()
 
 
@@ -304,6 +336,7 @@ class Changed(commands.Message, frozen=True):
     limits: list[Limit] = []
     reopened: dict[int, Status] = {}  # what tasks were that had finished
     keys: tuple[str, ...] = ()
+    schedules: Schedules = {}
     answers: Sequence[Answer] = ()
 
 
@@ -376,7 +409,7 @@ Question = (
 
 # ------------------------------------------------------------------- mailboxes
 
-IngestMessage = commands.Command | KeysFound | KeysSettled | Again
+IngestMessage = commands.Command | KeysFound | KeysSettled | SchedulesSaved | FiringRefused | Again
 ResolverMessage = (
     Admit
     | LookedUp
@@ -391,6 +424,7 @@ ResolverMessage = (
     | commands.MakePlan
     | commands.Explain
     | Recover
+    | SetSchedules
     | commands.Flush
     | Again
 )
@@ -421,6 +455,7 @@ PrioritizerMessage = (
     | StoreUp
     | ClockJumped
     | Closing
+    | SetSchedules
     | OnTheRoad
 )
 PersisterMessage = (

@@ -154,6 +154,7 @@ class Persister:
         unsaved.durations.update(message.durations)
         for limit in message.limits:
             unsaved.limits[limit.scope] = limit
+        unsaved.schedules.update(message.schedules)
         if message.paused:
             unsaved.paused.update(message.paused)
             self.records.set_paused(message.paused)
@@ -271,6 +272,8 @@ class Persister:
             posts.append((To.PRIORITIZER, m.StoreUp()))
             self._untold_in_flight.insert(0, StoreUp(now))
         posts += self._tell(message, now)
+        if message.batch.schedules:
+            posts.append((To.INGEST, m.SchedulesSaved(message.batch.schedules)))
         posts += self._answers.saved(message.batch, waiting, self._unsaved, now)
         self._commits += 1
         if self._commits % LOOK_AT_LOG_EVERY == 0 and self._store.wal_pages() > CHECKPOINT_PAGES:

@@ -146,6 +146,8 @@ class Prioritizer:
             case m.ClockJumped():
                 self.leasing.give_grace(now)
                 return []
+            case m.SetSchedules(schedules, answers):
+                return [(To.PERSISTER, m.Changed(schedules=schedules, answers=answers))]
             case m.Closing():
                 self.leasing.close()
                 return []
@@ -172,6 +174,7 @@ class Prioritizer:
                     durations=message.durations,
                     reopened=message.reopened,
                     keys=message.keys,
+                    schedules=message.schedules,
                     answers=_answers(message.answers, changed),
                 ),
             )

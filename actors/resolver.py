@@ -89,7 +89,7 @@ class Resolver:
                 return self._explain(message)
             case m.Recover():
                 return reopening.recover(self.dependencies, message, now)
-            case c.Flush() | m.Again():
+            case c.Flush() | m.Again() | m.SetSchedules():
                 return [(To.PRIORITIZER, message)]
             case _:
                 assert_never(message)
@@ -107,6 +107,8 @@ class Resolver:
     def _refuse(self, message: m.ResolverMessage, error: SchedulerError) -> list[Post]:
         """A client's mistake: say so, and give back what the command had taken along."""
         match message.command if isinstance(message, m.LookedUp) else message:
+            case m.Admit(firing=m.Firing() as firing):
+                return [(To.INGEST, m.FiringRefused(firing))]
             case m.Admit(answers=answers, keys=keys):
                 for answer in answers:
                     answer.reply.refuse(_by_place(error, answer.numbers))
@@ -137,8 +139,14 @@ class Resolver:
         tasks = [self.dependencies.estimated(task) for task in tasks]
         self.dependencies.graph.admit(tasks)
         handed, kept = self.dependencies.place(tasks, now, lifecycle.open_new)
+        after = None if command.firing is None else command.firing.after
         resolved = m.Resolved(
-            handed=handed, kept=kept, nature="new", keys=command.keys, answers=command.answers
+            handed=handed,
+            kept=kept,
+            nature="new",
+            keys=command.keys,
+            schedules={} if after is None else {after.name: after},
+            answers=command.answers,
         )
         return [(To.PRIORITIZER, resolved)]
 

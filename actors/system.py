@@ -171,6 +171,8 @@ class System(InTrio):
             recovered: Reply[None] = Reply()
             self._send(To.RESOLVER, [m.Recover(loaded, recovered)])
             await recovered.wait()
+            self._ingest.recurring.load(loaded.schedules)
+            self._send(To.INGEST, [])  # wake it: some may be due
         finally:
             if collecting:
                 gc.enable()

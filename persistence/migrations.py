@@ -119,8 +119,8 @@ def limits_and_schedules(db: Database) -> None:
     db.execute(
         """CREATE TABLE schedules (
             name TEXT NOT NULL PRIMARY KEY, "when" TEXT NOT NULL, timezone TEXT NOT NULL,
-            catch_up TEXT NOT NULL, request_json TEXT NOT NULL, anchor_s REAL NOT NULL,
-            next_s REAL NOT NULL) WITHOUT ROWID"""
+            catch_up TEXT NOT NULL, deadline_after REAL, anchor_s REAL NOT NULL,
+            next_s REAL NOT NULL, last_task INTEGER, request_json TEXT NOT NULL) WITHOUT ROWID"""
     )
 
 

@@ -1,4 +1,4 @@
-"""Tasks as rows and rows as tasks.
+"""Tasks and schedules as rows, and rows as these.
 
 A row holds the fields of `Task` in their order (see there), so neither way names any of them.
 What a row cannot hold, the edges, is read beside it and comes back in rising order.
@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from msgspec.structs import astuple
 
 from scheduler.domain.errors import StoreCorrupt
+from scheduler.domain.recurrence import Schedule
+from scheduler.domain.request import Request
 from scheduler.domain.task import ASKED_COLUMNS, COLUMNS, Status, Task
 
 Row = tuple[Any, ...]
@@ -22,6 +25,8 @@ _ASKED, _WIDTH = len(ASKED_COLUMNS), len(COLUMNS)
 _STATUS = COLUMNS.index("status")
 _STATUSES = {str(status): status for status in Status}
 _NO_EDGES: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+_REQUEST = Schedule.__struct_fields__.index("request")
+_decode_request = msgspec.json.Decoder(Request).decode
 
 
 def whole_row(task: Task, sequence: int) -> Row:
@@ -80,3 +85,26 @@ def tasks_of(rows: Iterable[Row], edges: EdgesOf) -> list[Task]:
 def status_of(text: str) -> Status:
     """A status as it stands in a row."""
     return _STATUSES[text]
+
+
+def schedule_row(schedule: Schedule) -> Row:
+    """For PUT_SCHEDULE.
+
+    A field that Request gains later needs a default, or older rows cannot be read any more.
+    """
+    row = list(astuple(schedule))
+    row[_REQUEST] = msgspec.json.encode(schedule.request).decode()
+    return tuple(row)
+
+
+def schedule_of(row: Row) -> Schedule:
+    """From a row of SCHEDULES."""
+    values = list(row)
+    try:
+        values[_REQUEST] = _decode_request(values[_REQUEST])
+    except msgspec.MsgspecError as error:
+        raise StoreCorrupt(
+            f"what a schedule makes cannot be read: {error}",
+            hint="Delete its row from the table schedules, and set it up anew.",
+        ) from None
+    return Schedule(*values)

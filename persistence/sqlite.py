@@ -20,7 +20,7 @@ from persistence.filesystem import refuse_network
 from persistence.opening import connect, prepare_file, take_over
 from persistence.ownership import Ownership
 from persistence.pruning import prune
-from persistence.rows import Row, edges_of, status_of, tasks_of
+from persistence.rows import Row, edges_of, schedule_of, status_of, tasks_of
 from persistence.store import (
     PAGE_EXAMINES,
     Batch,
@@ -37,7 +37,6 @@ from persistence.writing import write_batch
 from scheduler.domain.errors import StoreError
 from scheduler.domain.ids import LARGEST
 from scheduler.domain.limits import Limit
-from scheduler.domain.recurrence import Schedule
 from scheduler.domain.task import UNFINISHED, Attempt, Status, Task
 from scheduler.domain.views import Change
 
@@ -138,7 +137,7 @@ class SQLiteStore:
             tasks = tasks_of(execute(sql.UNFINISHED_TASKS), edges)
             lanes = execute(sql.LANES).fetchall()
             limits = [Limit(*row) for row in execute(sql.LIMITS)]
-            schedules = [Schedule(*row) for row in execute(sql.SCHEDULES)]
+            schedules = [schedule_of(row) for row in execute(sql.SCHEDULES)]
             counters: dict[str, int] = dict(execute(sql.COUNTERS))
             (largest,) = execute(sql.LARGEST).fetchone()
         unfinished = {task.number for task in tasks}

@@ -96,10 +96,12 @@ PUT_LIMIT = """
     INSERT OR REPLACE INTO limits (kind, name, concurrency, starts, per, burst, weight, full_s)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 DROP_LIMIT = "DELETE FROM limits WHERE kind = ? AND name = ?"
-PUT_SCHEDULE = """
-    INSERT OR REPLACE INTO schedules
-        (name, "when", timezone, catch_up, request_json, anchor_s, next_s)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_SCHEDULE = (
+    'name, "when", timezone, catch_up, deadline_after, request_json, anchor_s, next_s, last_task'
+)
+PUT_SCHEDULE = f"""
+    INSERT OR REPLACE INTO schedules ({_SCHEDULE})
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 DROP_SCHEDULE = "DELETE FROM schedules WHERE name = ?"
 PUT_COUNTER = "INSERT OR REPLACE INTO counters (name, value) VALUES (?, ?)"
 PUT_RECEIPT = "INSERT OR REPLACE INTO receipts (request, receipt) VALUES (?, ?)"
@@ -121,9 +123,7 @@ LANES = "SELECT agent_type, mean_seconds, count, paused FROM lanes"
 LIMITS = """
     SELECT kind, name, concurrency, starts, per, burst, weight, full_s FROM limits
     ORDER BY kind, name"""
-SCHEDULES = """
-    SELECT name, "when", timezone, catch_up, request_json, anchor_s, next_s FROM schedules
-    ORDER BY name"""
+SCHEDULES = f"SELECT {_SCHEDULE} FROM schedules ORDER BY name"
 COUNTERS = "SELECT name, value FROM counters"
 LARGEST = "SELECT max(id) FROM tasks"
 

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from msgspec.structs import astuple
 
 from persistence import statements as sql
-from persistence.rows import Row, edge_rows, moved_row, touched_row, whole_row
+from persistence.rows import Row, edge_rows, moved_row, schedule_row, touched_row, whole_row
 from persistence.store import Batch
 from scheduler.domain.errors import StoreCorrupt, StoreLocked
 from scheduler.domain.request_ids import forgotten_before
@@ -65,7 +65,7 @@ def _statements(batch: Batch) -> Iterator[tuple[str, Iterator[Row]]]:
     yield sql.PUT_LIMIT, (astuple(limit) for limit in limits if not limit.empty)
     yield sql.DROP_LIMIT, (limit.scope for limit in limits if limit.empty)
     schedules = batch.schedules.items()
-    yield sql.PUT_SCHEDULE, (astuple(schedule) for _, schedule in schedules if schedule)
+    yield sql.PUT_SCHEDULE, (schedule_row(schedule) for _, schedule in schedules if schedule)
     yield sql.DROP_SCHEDULE, ((name,) for name, schedule in schedules if schedule is None)
     yield sql.PUT_COUNTER, iter(_counters(batch))
     yield sql.PUT_RECEIPT, iter(batch.receipts.items())

@@ -90,6 +90,7 @@ from scheduler.domain.views import (
     QueueStatus,
     Related,
     RunningLease,
+    ScheduleStatus,
     TaskDetails,
 )
 
@@ -139,6 +140,7 @@ __all__ = [
     "Retry",
     "RetryPolicy",
     "RunningLease",
+    "ScheduleStatus",
     "Scheduler",
     "SchedulerClosed",
     "SchedulerError",

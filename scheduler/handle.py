@@ -24,7 +24,9 @@ from scheduler.domain import ids
 from scheduler.domain.errors import SchedulerClosed
 from scheduler.domain.limits import Limit
 from scheduler.domain.priority import SOURCE_SCORES
+from scheduler.domain.recurrence import CatchUp
 from scheduler.domain.request import TEN_YEARS, Request, checked_all, number_of
+from scheduler.domain.schedule_checks import checked_schedule
 from scheduler.domain.spec import TaskFields, TaskSpec
 from scheduler.domain.task import Task, moment
 from scheduler.domain.views import (
@@ -38,6 +40,7 @@ from scheduler.domain.views import (
     Page,
     Plan,
     QueueStatus,
+    ScheduleStatus,
     TaskDetails,
 )
 from scheduler.telemetry import spans
@@ -53,6 +56,7 @@ Tasks = list[Task]
 Claims = list[Claim]
 Changes = list[Change]
 Limits = list[LimitStatus]
+Schedules = list[ScheduleStatus]
 Revocations = list[tuple[str, str]]
 Requests = list[Request]
 
@@ -500,6 +504,54 @@ class Handle:
     async def limits(self) -> Limits:
         """Every limit and share that is set, and how it stands."""
         return await self._door.ask(ask.GetLimits(Reply()))
+
+    async def every(
+        self,
+        when: str,
+        task: str | TaskSpec,
+        *,
+        name: str | None = None,
+        catch_up: CatchUp = "skip",
+        timezone: str = "UTC",
+        deadline_after: float | None = None,
+        **fields: Unpack[TaskFields],
+    ) -> str:
+        """Make such a task again and again; kept in the file. Returns the name.
+
+            await scheduler.every("15m", "Sweep the cache", agent_type="janitor")
+            await scheduler.every(
+                "0 6 * * MON-FRI", "Build it all", name="nightly", timezone="Europe/Berlin"
+            )
+
+        `when` is an interval (1s to 366d; "1h30m"), counted from now, or a cron expression of five
+        fields in `timezone`. A moment that is more than a minute past, because nothing ran or
+        there was no room, was missed: `catch_up` "skip" drops it, "once" makes one task for all
+        that were missed, "all" makes each. With `deadline_after` a task's deadline is so many
+        seconds after it is made. Its `key` begins with the name, its `not_before` is the moment.
+
+        Say it at each start: the same again changes nothing. Under a name that is known, what is
+        new takes the place of the old, and another `when` or `timezone` counts from now. The
+        default name is made of the summary and `when`. Raises InvalidRequest, also for a field
+        that cannot recur: key, prerequisites, run_after, parent_id, deadline, not_before.
+        """
+        spec = check.one_spec(task, fields)
+        schedule = checked_schedule(
+            when, spec, name, catch_up, timezone, deadline_after, self._sources
+        )
+        await self._door.ask(ask.Every(schedule, Reply()))
+        return schedule.name
+
+    async def schedules(self) -> Schedules:
+        """All work that recurs, by name, and when it comes next."""
+        return await self._door.ask(ask.GetSchedules(Reply()))
+
+    async def stop_schedule(self, name: str) -> None:
+        """Make no more tasks of this schedule; those that are made stay.
+
+        Raises InvalidRequest, with the nearest name, if there is none.
+        """
+        check.name("name", name)
+        await self._door.ask(ask.StopSchedule(name, Reply()))
 
     async def flush(self) -> None:
         """Return when everything before this call is saved."""

@@ -17,6 +17,7 @@ from scheduler.domain.views import (
     QueueStatus,
     Related,
     RunningLease,
+    ScheduleStatus,
     TaskDetails,
 )
 
@@ -170,6 +171,22 @@ def limit(status: LimitStatus) -> Shape:
         "weight": status.weight,
         "running": status.running,
         "opens_at": when(status.opens_at),
+    }
+
+
+def schedule(status: ScheduleStatus) -> Shape:
+    """Work that recurs, and how it stands."""
+    return {
+        "name": status.name,
+        "when": status.when,
+        "timezone": status.timezone,
+        "catch_up": status.catch_up,
+        "deadline_after": status.deadline_after,
+        "summary": status.summary,
+        "agent_type": status.agent_type,
+        "group": status.group,
+        "next_at": when(status.next_at),
+        "last_task_id": status.last_task_id,
     }
 
 

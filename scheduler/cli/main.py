@@ -38,6 +38,8 @@ COMMANDS = {
     "resume": "scheduler.cli.changing_commands",
     "limit": "scheduler.cli.limit_commands",
     "limits": "scheduler.cli.limit_commands",
+    "schedules": "scheduler.cli.schedule_commands",
+    "stop-schedule": "scheduler.cli.schedule_commands",
     "doctor": "scheduler.cli.doctor_command",
     "mcp": "scheduler.cli.serve.mcp_command",
     "serve": "scheduler.cli.serve.serve_command",

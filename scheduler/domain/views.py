@@ -150,6 +150,25 @@ class LimitStatus(msgspec.Struct, frozen=True):
     opens_at: datetime | None = None
 
 
+class ScheduleStatus(msgspec.Struct, frozen=True):
+    """Work that recurs, and how it stands.
+
+    See `every` for its first fields; `summary`, `agent_type` and `group` are those of its tasks.
+    `next_at`: when the next one is made; None if never. `last_task_id`: the newest that was made.
+    """
+
+    name: str
+    when: str
+    timezone: str
+    catch_up: str
+    deadline_after: float | None
+    summary: str
+    agent_type: str
+    group: str | None
+    next_at: datetime | None
+    last_task_id: str | None
+
+
 class Change(msgspec.Struct, frozen=True):
     """A task as it stood after change number `sequence`."""
 

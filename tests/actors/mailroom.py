@@ -27,14 +27,25 @@ START = 1_800_000_000.0
 
 
 class Mailroom:
-    """See the module. With `slow_disk` every commit goes by way of the writer's mailbox."""
+    """See the module. With `slow_disk` every commit goes by way of the writer's mailbox.
 
-    def __init__(self, seed: int = 0, *, slow_disk: bool = False) -> None:
+    A `store` that another mailroom has written to is recovered from, at `now`.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        slow_disk: bool = False,
+        store: MemoryStore | None = None,
+        now: float = START,
+        max_unfinished: int = 1_000_000,
+    ) -> None:
         bits = random.Random(seed).getrandbits
-        self.now = START
-        self.store = MemoryStore()
+        self.now = now
+        self.store = MemoryStore() if store is None else store
         self.ingest = Ingest(bits)
-        self.resolver = Resolver()
+        self.resolver = Resolver(max_unfinished=max_unfinished)
         self.prioritizer = Prioritizer(bits)
         observer = Observer(lambda: 0.0)
         observer.add(self._hear)
@@ -53,8 +64,11 @@ class Mailroom:
         if slow_disk:
             self.persister._commit_cost = 1e9
         recovered: Reply[None] = Reply()
-        self.boxes[To.RESOLVER].append(m.Recover(self.persister.load(START), recovered))
+        loaded = self.persister.load(now)
+        self.ingest.ids.not_before(loaded.largest)
+        self.boxes[To.RESOLVER].append(m.Recover(loaded, recovered))
         self.settle()
+        self.ingest.recurring.load(loaded.schedules)
 
     def send(self, command: Any) -> Any:
         """Hand a command in; returns its reply."""

