@@ -23,7 +23,7 @@ class Stopped(Exception):
 class Running:
     """See the module. `cancel` tells the work to stop; the executor that starts it sets it."""
 
-    __slots__ = ("abandoned", "cancel", "claim", "handler", "over", "overdue", "seconds", "why")
+    __slots__ = ("begun", "cancel", "claim", "handler", "over", "overdue", "seconds", "why")
 
     def __init__(self, handler: Handler, claim: Claim) -> None:
         self.handler = handler
@@ -31,9 +31,9 @@ class Running:
         self.seconds = _shorter(handler.timeout, claim.task.timeout)
         self.cancel: Callable[[], object] = _nothing
         self.why: Why | None = None
+        self.begun = False
         self.over = False  # it has ended, and its slot is free
         self.overdue = False  # it was told to stop, and its grace has passed
-        self.abandoned = False  # it may still run, but counts as ended
 
     @property
     def task(self) -> Task:
