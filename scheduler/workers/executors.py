@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -19,6 +18,9 @@ from scheduler.workers.in_processes import run_command_of
 from scheduler.workers.in_threads import InThreads
 from scheduler.workers.job import Job
 from scheduler.workers.running import Ended, Executor, InTrio, Running
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Executors:

@@ -15,6 +15,7 @@ from scheduler.workers import endings
 from scheduler.workers.endings import Ending
 from scheduler.workers.executors import Executors
 from scheduler.workers.handlers import Handler
+from scheduler.workers.processes.outcomes import in_short
 from scheduler.workers.reporter import Reporter
 from scheduler.workers.running import Running, Stopped, Why
 from scheduler.workers.timekeeper import Timekeeper
@@ -47,6 +48,8 @@ class Hands:
         self.reporter = Reporter(door, self._told)
         self.times = Timekeeper()
         self.started = 0  # jobs, ever
+        self._doing: dict[int, Running] = {}  # by number of the task
+        self._next: dict[int, Running] = {}  # claimed again before that has ended
         self._executors = executors
         self._chance = chance
         self._fail = fail
@@ -81,11 +84,19 @@ class Hands:
             return
         lane.free -= 1
         self.by_token[claim.token] = running
+        if claim.task.number in self._doing:  # an attempt that was taken away is about to end
+            self._next[claim.task.number] = running
+        else:
+            self._begin(running)
+
+    def _begin(self, running: Running) -> None:
+        running.begun = True
+        self._doing[running.task.number] = running
         if running.seconds is not None:
             self.times.after(running.seconds, running, self._take_too_long)
-        running.span = spans.begin(claim.task)
+        running.span = spans.begin(running.task)
         with running.span.current():
-            self._executors.of(lane.handler).start(running)
+            self._executors.of(running.handler).start(running)
 
     # ------------------------------------------------------------- told to stop
 
@@ -110,7 +121,9 @@ class Hands:
         first = running.why is None
         if first or why == "lost":
             running.why = why
-        if first:
+        if not running.begun:
+            self.ended(running, outcome.Error(Stopped()))
+        elif first:
             running.cancel()
             self.times.after(running.handler.grace, running, self._after_grace)
 
@@ -145,12 +158,26 @@ class Hands:
         lane = self.lanes[running.handler.agent_type]
         lane.free += 1
         lane.room.set()
+        self._let_next_begin(running)
         ending = self._ending(running, result)
         running.span.end(*endings.in_short(ending, result))
         if ending is None:
             self._told(running)
-        else:
-            self.reporter.post(running, ending)
+            return
+        if ending.finish.verb == "fail":
+            logger.warning("task %s: %s", running.task.id, in_short(ending.finish.error or ""))
+        self.reporter.post(running, ending)
+
+    def _let_next_begin(self, running: Running) -> None:
+        """The next attempt of the same task, if its claim came before this one had ended."""
+        number = running.task.number
+        if self._next.get(number) is running:
+            del self._next[number]
+        elif self._doing.get(number) is running:
+            del self._doing[number]
+            following = self._next.pop(number, None)
+            if following is not None:
+                self._begin(following)
 
     def give_up(self, running: Running) -> None:
         """Nothing runs it any more, or nobody will hear how it ends: its task goes back."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import trio
+
 from scheduler.domain.task import Status
 from scheduler.domain.views import Idle
 from scheduler.handle import Handle
 
 LOOK_AGAIN = 60.0  # seconds, if nothing changes before
+PAUSE = 0.05  # seconds between two looks, while others change much
 
 
 async def nothing_left(handle: Handle, lanes: Sequence[str]) -> bool:
@@ -21,6 +24,7 @@ async def nothing_left(handle: Handle, lanes: Sequence[str]) -> bool:
     if await _over(handle, await handle.why_idle(lanes)):
         return True
     await handle.read_changes(sequence, limit=1, wait=LOOK_AGAIN)
+    await trio.sleep(PAUSE)
     return False
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scheduler import arguments as check
 from scheduler.domain.errors import InvalidRequest
@@ -22,9 +21,11 @@ from scheduler.workers.holders import holder_name, take_back
 from scheduler.workers.pool import Pool
 from scheduler.workers.steering import RetryPolicy
 
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    import asyncio
 
-LEASE = 60.0  # seconds
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _numbers = count()  # of the pools of this process
 

@@ -25,7 +25,7 @@ class Running:
     """See the module. `cancel` tells the work to stop; the executor that starts it sets it."""
 
     __slots__ = (
-        "abandoned",
+        "begun",
         "cancel",
         "claim",
         "handler",
@@ -43,9 +43,9 @@ class Running:
         self.span = spans.NO_RUN  # until it begins
         self.cancel: Callable[[], object] = _nothing
         self.why: Why | None = None
+        self.begun = False
         self.over = False  # it has ended, and its slot is free
         self.overdue = False  # it was told to stop, and its grace has passed
-        self.abandoned = False  # it may still run, but counts as ended
 
     @property
     def task(self) -> Task:

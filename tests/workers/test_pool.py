@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import pytest
 import trio
@@ -236,7 +237,7 @@ async def test_two_pools_share_a_file(scheduler: Scheduler) -> None:
     made = await scheduler.enqueue_many([TaskSpec(str(n)) for n in range(50)])
     async with trio.open_nursery() as nursery:
         for handle in (scheduler, other):
-            nursery.start_soon(lambda handle=handle: handle.run_workers(until_idle=True))  # type: ignore[misc]
+            nursery.start_soon(partial(handle.run_workers, until_idle=True))
     assert sorted(runs) == [task.id for task in made]
 
 
