@@ -47,6 +47,8 @@ class Home:
 class InTrio:
     """What all doors have in common whose callers are Trio tasks."""
 
+    failure: BaseException | None = None  # what ended the actors, if they did not close
+
     @property
     def trio_door(self) -> Self:
         """The door as Trio tasks use it: this one."""
@@ -64,6 +66,16 @@ def forked() -> WrongContext:
         hint="Open the file anew in the child process, with `connect`; or start the child with "
         "the `spawn` method of multiprocessing.",
     )
+
+
+def must_be_in_trio() -> None:
+    """Raise WrongContext where no Trio task calls."""
+    if running.name != "trio":
+        raise WrongContext(
+            "this is for Trio tasks, and no Trio loop runs here",
+            hint="Use the same name from scheduler.asyncio in asyncio programs, and from "
+            "scheduler.threads in programs without either.",
+        )
 
 
 def _in_asyncio() -> bool:

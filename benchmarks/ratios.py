@@ -17,6 +17,7 @@ from statistics import median
 import msgspec
 
 from benchmarks import (
+    bridges,
     claims,
     endpoint,
     handlers,
@@ -40,6 +41,7 @@ SECTIONS: dict[str, Callable[[Scratch], Iterator[Figure]]] = {
     "shapes": shapes.figures,
     "starting": starting.figures,
     "endpoint": endpoint.figures,
+    "bridges": bridges.figures,
     "makespan": makespan.figures,
     "slow-disk": slow_disk.figures,
     "spike": spike.figures,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.handle import Door, Handle
 
 if TYPE_CHECKING:
-    from scheduler.workers.handlers import Kind
+    import asyncio
+
+    from scheduler.workers.handlers import Kind, World
     from scheduler.workers.registry import Workers
     from scheduler.workers.steering import RetryPolicy
 
@@ -17,13 +20,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Scheduler(Handle):
-    """A running scheduler, made by `open_scheduler` or `connect`. All methods are for Trio tasks.
+    """A running scheduler, made by `open_scheduler` or `connect`.
 
-    What `Handle` says of arguments and errors holds here too.
+    Its methods are for Trio tasks or, if those of scheduler.asyncio made it, for tasks of the
+    asyncio loop `loop`. What `Handle` says of arguments and errors holds here too. `world` is
+    where coroutine functions belong that handle tasks.
     """
 
-    def __init__(self, door: Door, sources: Mapping[str, float] = SOURCE_SCORES) -> None:
+    def __init__(
+        self,
+        door: Door,
+        sources: Mapping[str, float] = SOURCE_SCORES,
+        world: World = "trio",
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         super().__init__(door, sources)
+        self._world: World = world
+        self._loop = loop
         self._lazy_workers: Workers | None = None
 
     @property
@@ -32,7 +45,7 @@ class Scheduler(Handle):
         if self._lazy_workers is None:
             from scheduler.workers.registry import Workers
 
-            self._lazy_workers = Workers(self._door, self._sources)
+            self._lazy_workers = Workers(self._door, self._sources, self._world, self._loop)
         return self._lazy_workers
 
     def handler(
@@ -58,8 +71,9 @@ class Scheduler(Handle):
 
         A coroutine function runs as a Trio task and takes a Job; with `kind="asyncio"` it runs
         as an asyncio task in the same thread, or, if it blocks, with `own_thread` in an asyncio
-        loop of a thread of its own. A plain function takes a BlockingJob and runs in a thread.
-        `run` is a command, as words without a shell.
+        loop of a thread of its own. In an asyncio program it runs in the program's own loop;
+        `kind="trio"` has it run in the thread of the actors. A plain function takes a
+        BlockingJob and runs in a thread. `run` is a command, as words without a shell.
 
         What is returned (JSON) is the result of the task; what is raised fails the attempt, with
         its traceback as the error. Retry and GiveUp say what comes next, else `retry` does.
@@ -97,9 +111,10 @@ class Scheduler(Handle):
         Raises InvalidRequest without handlers, or while it runs already. Outages of the store
         are waited for.
         """
-        await self._workers.run(until_idle=until_idle, holder=holder, lease=lease)
+        run = partial(self._workers.run, until_idle=until_idle, holder=holder, lease=lease)
+        await self._door.run_in_trio(run)
 
     async def end_workers(self) -> None:
         """Tell the workers to stop, and return when they have. The end of the block does so."""
         if self._lazy_workers is not None:
-            await self._lazy_workers.end()
+            await self._door.run_in_trio(self._lazy_workers.end)

@@ -13,6 +13,7 @@ import trio
 
 from actors.commands import ClaimReady
 from actors.home import forked
+from actors.observer import Callback, Carry, Listener
 from actors.system import Asking
 from scheduler.bridging.crossing import Abandoned, Crossing, GiveBack, closed
 from scheduler.bridging.ferry import Ferry, nothing
@@ -26,19 +27,28 @@ class AsyncioDoor:
     """The way from tasks of `loop` to the actors behind `door`, in the Trio loop of `token`.
 
     That loop may run in another thread, or in the same one under trio-asyncio. Cancelling a
-    task that waits cancels its call; exceptions come across as they are. `failure` is what
-    ended the Trio loop, if something did.
+    task that waits cancels its call; exceptions come across as they are. What `run_in_trio` runs
+    ends with `nursery`, if there is one.
     """
 
     def __init__(
-        self, door: Door, token: trio.lowlevel.TrioToken, loop: asyncio.AbstractEventLoop
+        self,
+        door: Door,
+        token: trio.lowlevel.TrioToken,
+        loop: asyncio.AbstractEventLoop,
+        nursery: trio.Nursery | None = None,
     ) -> None:
         self.trio_door: Door = door.trio_door
-        self.failure: BaseException | None = None
         self._loop = loop
+        self._nursery = nursery
         self._process = os.getpid()
         self._over = Ferry(token.run_sync_soon)
         self._back = Ferry(loop.call_soon_threadsafe)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the actors, if they did not close."""
+        return self.trio_door.failure
 
     @property
     def sequence(self) -> int | None:
@@ -57,6 +67,10 @@ class AsyncioDoor:
             raise
         return result.unwrap()
 
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
+        """Tell `callback` every event from now on, in the asyncio loop unless `carry` is given."""
+        return self.trio_door.observe(callback, carry or partial(self._back.carry, lost=nothing))
+
     async def give_back(self, claims: Any) -> None:
         """Release what was claimed for a caller that has gone."""
         await self.run_in_trio(partial(self.trio_door.give_back, claims))
@@ -66,17 +80,8 @@ class AsyncioDoor:
 
         When the task is cancelled, the function is cancelled and has ended before this returns.
         """
-        crossing, told = self._start(function, None)
-        left: asyncio.CancelledError | None = None
-        while not told.done():
-            try:
-                await asyncio.wait([told])
-            except asyncio.CancelledError as error:
-                left = error
-                self._over.carry(crossing.abandon, nothing)
-            except BaseException:
-                self._over.carry(crossing.abandon, nothing)
-                raise
+        crossing, told = self._start(function, nursery=self._nursery)
+        left = await wait_out(told, partial(self._over.carry, crossing.abandon, nothing))
         result = told.result()
         if left is not None and (
             isinstance(result, outcome.Value) or isinstance(result.error, Abandoned)
@@ -85,7 +90,10 @@ class AsyncioDoor:
         return result.unwrap()
 
     def _start(
-        self, function: Callable[[], Awaitable[T]], give_back: GiveBack[T] | None
+        self,
+        function: Callable[[], Awaitable[T]],
+        give_back: GiveBack[T] | None = None,
+        nursery: trio.Nursery | None = None,
     ) -> tuple[Crossing[T], asyncio.Future[outcome.Maybe[T]]]:
         self._check()
         told: asyncio.Future[outcome.Maybe[T]] = self._loop.create_future()
@@ -93,7 +101,7 @@ class AsyncioDoor:
         def deliver(result: outcome.Maybe[T]) -> None:
             self._back.carry(partial(_settle, told, result), crossing.abandon)
 
-        crossing = Crossing(function, deliver, self._closed, give_back)
+        crossing = Crossing(function, deliver, self._closed, give_back, nursery)
         self._over.carry(crossing.start, crossing.lose)
         return crossing, told
 
@@ -120,6 +128,26 @@ class AsyncioDoor:
             "`from scheduler.threads import open_scheduler`, or "
             "`asyncio.run_coroutine_threadsafe`.",
         )
+
+
+async def wait_out(
+    future: asyncio.Future[Any], leave: Callable[[], None]
+) -> asyncio.CancelledError | None:
+    """Wait until it is done, whatever happens; each cancellation calls `leave`.
+
+    Returns the last cancellation, which the caller is to raise. Does not cancel the future.
+    """
+    left: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            left = error
+            leave()
+        except BaseException:
+            leave()
+            raise
+    return left
 
 
 def _settle(told: asyncio.Future[outcome.Maybe[T]], result: outcome.Maybe[T]) -> None:

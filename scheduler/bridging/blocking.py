@@ -25,7 +25,7 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def blocking(
-    method: Callable[Concatenate[Handle, P], Coroutine[Any, Any, T]],
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[BlockingHandle, P], T]:
     """The same method for BlockingHandle: called without `await`, with the same arguments."""
 
@@ -36,8 +36,18 @@ def blocking(
     return call
 
 
+def direct(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[BlockingHandle, P], T]:
+    """The same method for BlockingHandle, of one that awaits nothing."""
+
+    @wraps(method)
+    def call(self: BlockingHandle, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return method(self._handle, *args, **kwargs)
+
+    return call
+
+
 class BlockingHandle:
-    """A running scheduler for threads, made by `open_scheduler` of scheduler.threads.
+    """The commands of a running scheduler, for threads.
 
     Its methods are those of the Trio handle, where they are documented, without `await`; any
     number of threads may use it at a time. Ctrl-C cancels a call that waits.
@@ -69,8 +79,18 @@ class BlockingHandle:
     wait = blocking(Handle.wait)
     read_changes = blocking(Handle.read_changes)
     pause = blocking(Handle.pause)
+    drain = blocking(Handle.drain)
+    set_limit = blocking(Handle.set_limit)
+    set_share = blocking(Handle.set_share)
+    limits = blocking(Handle.limits)
+    every = blocking(Handle.every)
+    schedules = blocking(Handle.schedules)
+    stop_schedule = blocking(Handle.stop_schedule)
     resume = blocking(Handle.resume)
     flush = blocking(Handle.flush)
+    revoked = blocking(Handle.revoked)
+
+    on_event = direct(Handle.on_event)
 
     def changes(self, since: int | None = None) -> BlockingChangeFeed:
         """Every change after sequence `since` (None: from now on), until the scheduler closes.

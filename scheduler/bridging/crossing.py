@@ -29,7 +29,8 @@ class Crossing(Generic[T]):
     """See the module. Made where somebody waits; its methods are called in the Trio thread.
 
     `deliver` takes the outcome to who waits, once. `give_back` takes a value of which nobody
-    will hear. `closed` makes the error for who waits when Trio has ended.
+    will hear. `closed` makes the error for who waits when Trio has ended. The function runs in
+    `nursery`, or else in a task that lasts as long as Trio does.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Crossing(Generic[T]):
         deliver: Callable[[outcome.Maybe[T]], None],
         closed: Callable[[], SchedulerClosed],
         give_back: GiveBack[T] | None = None,
+        nursery: trio.Nursery | None = None,
     ) -> None:
         self._function = function
         self._deliver = deliver
         self._closed = closed
         self._give_back = give_back
+        self._nursery = nursery
         self._context = copy_context()
         self._scope = trio.CancelScope()
         self._abandoned = False
@@ -51,8 +54,11 @@ class Crossing(Generic[T]):
     def start(self) -> None:
         """Run the function in a task of its own."""
         try:
-            trio.lowlevel.spawn_system_task(self._run, context=self._context)
-        except RuntimeError:  # Trio is about to end, and takes no more tasks
+            if self._nursery is None:
+                trio.lowlevel.spawn_system_task(self._run, context=self._context)
+            else:
+                self._context.run(self._nursery.start_soon, self._run)
+        except RuntimeError:  # it is about to end, and takes no more tasks
             self.lose()
 
     def lose(self) -> None:

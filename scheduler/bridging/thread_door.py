@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import outcome
 import trio
 
 from actors.commands import ClaimReady
 from actors.home import forked
+from actors.observer import Callback, Carry, Listener
 from actors.system import Asking
-from scheduler.bridging.crossing import Abandoned, Crossing, GiveBack, closed
+from scheduler.bridging.crossing import Abandoned, Crossing, closed
 from scheduler.bridging.ferry import Ferry, nothing
 from scheduler.domain.errors import SchedulerClosed, WrongContext
 from scheduler.handle import Door
@@ -26,16 +28,23 @@ class ThreadDoor:
     """The way from any thread to the actors behind `door`, in the Trio loop of `token`.
 
     Its coroutines block the thread and never suspend. KeyboardInterrupt, or whatever else a
-    signal handler raises, cancels the call that waits. `failure` is what ended the Trio loop,
-    if something did.
+    signal handler raises, cancels the call that waits. What `run_in_trio` runs ends with `nursery`,
+    if there is one.
     """
 
-    def __init__(self, door: Door, token: trio.lowlevel.TrioToken) -> None:
+    def __init__(
+        self, door: Door, token: trio.lowlevel.TrioToken, nursery: trio.Nursery | None = None
+    ) -> None:
         self.trio_door: Door = door.trio_door
-        self.failure: BaseException | None = None
         self._token = token
+        self._nursery = nursery
         self._process = os.getpid()
         self._over = Ferry(token.run_sync_soon)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the actors, if they did not close."""
+        return self.trio_door.failure
 
     @property
     def sequence(self) -> int | None:
@@ -46,14 +55,21 @@ class ThreadDoor:
         """Send a command and wait for its answer. A claim that is left goes back at once."""
         claims: object = command  # whose answer would be missed
         give_back: Any = self.trio_door.give_back if isinstance(claims, ClaimReady) else None
-        crossing, told = self._prepare(partial(self.trio_door.ask, command), give_back)
+        self._check()
+        told: SimpleQueue[outcome.Maybe[T]] = SimpleQueue()
+        ask = partial(self.trio_door.ask, command)
+        crossing = Crossing(ask, told.put, self._closed, give_back)
         try:
             self._over.carry(crossing.start, crossing.lose)
-            result: outcome.Maybe[T] = told.get()
+            result = told.get()
         except BaseException:
             self._over.carry(crossing.abandon, nothing)
             raise
         return result.unwrap()
+
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
+        """Tell `callback` every event from now on, in the thread of the actors."""
+        return self.trio_door.observe(callback, carry)
 
     async def give_back(self, claims: Any) -> None:
         """Release what was claimed for a caller that has gone."""
@@ -64,24 +80,20 @@ class ThreadDoor:
 
         An interrupt cancels the function and is raised when it has ended; the second one at once.
         """
-        crossing, told = self._prepare(function, None)
+        running = self.begin(function)
         try:
-            self._over.carry(crossing.start, crossing.lose)
-            result = told.get()
+            return running.result()
         except BaseException:
-            self._over.carry(crossing.abandon, nothing)
-            ended = told.get()
-            if isinstance(ended, outcome.Error) and not isinstance(ended.error, Abandoned):
-                ended.unwrap()
+            running.end()
             raise
-        return result.unwrap()
 
-    def _prepare(
-        self, function: Callable[[], Awaitable[T]], give_back: GiveBack[T] | None
-    ) -> tuple[Crossing[T], SimpleQueue[outcome.Maybe[T]]]:
+    def begin(self, function: Callable[[], Awaitable[T]]) -> Running[T]:
+        """Let a Trio coroutine function run in the loop of the actors; does not wait for it."""
         self._check()
-        told: SimpleQueue[outcome.Maybe[T]] = SimpleQueue()
-        return Crossing(function, told.put, self._closed, give_back), told
+        told: Future[outcome.Maybe[T]] = Future()
+        crossing = Crossing(function, told.set_result, self._closed, nursery=self._nursery)
+        self._over.carry(crossing.start, crossing.lose)
+        return Running(told, partial(self._over.carry, crossing.abandon, nothing))
 
     def _closed(self) -> SchedulerClosed:
         return closed(self.failure)
@@ -96,3 +108,28 @@ class ThreadDoor:
                 hint="Use the Trio handle in Trio tasks; call blocking code with "
                 "`trio.to_thread.run_sync`.",
             )
+
+
+class Running(Generic[T]):
+    """What a thread began in Trio, and is to end."""
+
+    def __init__(self, told: Future[outcome.Maybe[T]], abandon: Callable[[], None]) -> None:
+        self._told = told
+        self._abandon = abandon
+
+    def result(self) -> T:
+        """Wait until it has ended by itself: its value or its error."""
+        return _value_of(self._told.result())
+
+    def end(self) -> None:
+        """Cancel it unless it has ended, and wait until then. Raises its error, if it had one."""
+        self._abandon()
+        result = self._told.result()
+        if isinstance(result, outcome.Error) and not isinstance(result.error, Abandoned):
+            raise result.error
+
+
+def _value_of(result: outcome.Maybe[T]) -> T:
+    if isinstance(result, outcome.Error):
+        raise result.error  # `unwrap` can be called but once
+    return result.value

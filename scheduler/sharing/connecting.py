@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from actors.home import must_be_in_trio
 from actors.system import alone
 from persistence.store import Durability
 from scheduler.domain.errors import InvalidRequest
@@ -42,6 +43,7 @@ async def connect(
     by the calls. Otherwise raises as `open_scheduler`; StoreLocked if a process has the file
     open that does not `serve`.
     """
+    must_be_in_trio()
     if os.fspath(path) == ":memory:":
         raise InvalidRequest(
             "a scheduler in memory cannot be shared",

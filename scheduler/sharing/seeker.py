@@ -43,6 +43,7 @@ class OwnerOptions(TypedDict, total=False):
     closing_time: float
     wall_clock: Callable[[], float]
     random_bits: Callable[[int], int]
+    timer: Callable[[], float] | None
 
 
 class Seeker:
@@ -79,6 +80,7 @@ class Seeker:
                 except Exception as group:
                     error = alone(group)
                     if not isinstance(error, SchedulerError) or self._ends_with(error):
+                        self._door.failure = error
                         raise error from error.__cause__
                     await self._bear(error)
         finally:

@@ -8,8 +8,9 @@ import os
 import msgspec
 import trio
 
-from actors.system import System
-from scheduler.domain.errors import InvalidRequest, StoreNewer, StoreUnavailable
+from actors.home import must_be_in_trio
+from actors.system import System, alone
+from scheduler.domain.errors import InvalidRequest, StoreNewer, StoreUnavailable, WrongContext
 from scheduler.handle import Handle
 from scheduler.sharing import address as addresses
 from scheduler.sharing import wire
@@ -38,7 +39,14 @@ async def serve(
     another process, and StoreUnavailable if there is no place for a socket, or if somebody
     moves or deletes the database.
     """
+    must_be_in_trio()
     system = scheduler._door
+    if system is not system.trio_door:
+        raise WrongContext(
+            "this handle is not for Trio tasks",
+            field="scheduler",
+            hint="Use `serve` of the module that opened it: scheduler.asyncio, scheduler.threads.",
+        )
     if not isinstance(system, System) or system.location == ":memory:":
         raise InvalidRequest(
             "this scheduler has no file of its own to share",
@@ -46,7 +54,11 @@ async def serve(
             allowed="one that open_scheduler opened on a file",
             hint="Serve it in the process that has the file open.",
         )
-    await Server(system, dict(scheduler._sources)).run(task_status)
+    try:
+        await Server(system, dict(scheduler._sources)).run(task_status)
+    except ExceptionGroup as group:
+        error = alone(group)
+        raise error from error.__cause__
 
 
 class Server:

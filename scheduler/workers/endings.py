@@ -17,6 +17,7 @@ from scheduler.domain.task import Task
 from scheduler.workers.handlers import Handler
 from scheduler.workers.processes.outcomes import timed_out
 from scheduler.workers.results import result_json
+from scheduler.workers.running import Stopped
 from scheduler.workers.steering import GiveUp, Retry
 
 STORY_BYTES = 16 * 1024  # of a traceback: its end says most
@@ -58,9 +59,18 @@ def of_outcome(
     handler: Handler, task: Task, token: str, ended: outcome.Maybe[Any], chance: float
 ) -> Ending:
     """What a value or an error makes of the task. `chance` (0..1) is for the retry's jitter."""
-    if isinstance(ended, outcome.Value):
-        return _of_value(handler, task, token, ended.value)
-    error: BaseException = ended.error
+    try:
+        if isinstance(ended, outcome.Value):
+            return _of_value(handler, task, token, ended.value)
+        return _of_error(handler, task, token, ended.error, chance)
+    except Exception as error:  # to look at them can run code of the handler's own
+        story = f"{handler.title} ended in a way that cannot be told: {type(error).__name__}"
+        return Ending(_fail(task, token, story))
+
+
+def _of_error(
+    handler: Handler, task: Task, token: str, error: BaseException, chance: float
+) -> Ending:
     for leaf in leaves(error):
         if isinstance(leaf, GiveUp):
             return Ending(_fail(task, token, f"{handler.title} gave up: {leaf.reason}"), False)
@@ -85,6 +95,20 @@ def _of_value(handler: Handler, task: Task, token: str, value: Any) -> Ending:
         story = f"{handler.title} returned no JSON: {error.message}. {error.hint or ''}"
         return Ending(_fail(task, token, story), retryable=False)
     return Ending(Finish("complete", task.number, token, result_json=encoded))
+
+
+def in_short(
+    ending: Ending | None, result: outcome.Maybe[Any]
+) -> tuple[str, str | None, str | None]:
+    """How a job ended in one word; if it failed also its story, and the class of what it raised."""
+    if ending is None:
+        return "lost", None, None
+    finish = ending.finish
+    if finish.verb != "fail":
+        return f"{finish.verb.removesuffix('e')}ed", None, None
+    error = alone(result.error) if isinstance(result, outcome.Error) else None
+    raised = error is not None and not isinstance(error, Stopped | CommandFailed)
+    return "failed", finish.error, type(error).__qualname__ if raised else None
 
 
 def _failure(
@@ -175,7 +199,7 @@ def bounded(text: str) -> str:
 
 def _wrong_world(handler: Handler, error: BaseException) -> str | None:
     """The fix, if a coroutine function was run by a library that it was not written for."""
-    text = str(error)
+    text = _text_of(error)
     if handler.kind == "trio":
         no_loop = isinstance(error, RuntimeError) and "no running event loop" in text
         bad_yield = isinstance(error, TypeError) and "yield message" in text
@@ -184,3 +208,10 @@ def _wrong_world(handler: Handler, error: BaseException) -> str | None:
         signs = "must be called from async context", "Task got bad yield", "'RunContext'"
         return TRIO_AS_ASYNCIO if any(sign in text for sign in signs) else None
     return None
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # its text is code of the handler's own
+        return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -92,8 +93,9 @@ class Executors:
         if self._loop is not None:
             handle = in_asyncio.handle_in(self._loop, self._door, self._sources)
             return in_asyncio.in_other_thread(self._loop, handle, ended)
-        from trio_asyncio import open_loop
-
+        with warnings.catch_warnings():  # it defines a kind of class that Python gives up
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from trio_asyncio import open_loop
         loop = await stack.enter_async_context(open_loop())
         handle = in_asyncio.handle_in(loop, self._door, self._sources)
         return in_asyncio.in_same_thread(loop, handle, ended)

@@ -37,11 +37,14 @@ class _LoopThread:
         self._token = trio.lowlevel.current_trio_token()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._failure: BaseException | None = None
         self._started, self._ended = trio.Event(), trio.Event()
 
     async def start(self) -> asyncio.AbstractEventLoop:
         Thread(target=self._main, name=f"asyncio for {self._title}", daemon=True).start()
         await self._started.wait()
+        if self._failure is not None:
+            raise self._failure
         assert self._loop is not None
         return self._loop
 
@@ -56,7 +59,10 @@ class _LoopThread:
         try:
             with asyncio.Runner() as runner:
                 runner.run(self._serve())
+        except BaseException as error:
+            self._failure = error  # of its start; later on no handler can end it
         finally:
+            self._tell(self._started)
             self._tell(self._ended)
 
     async def _serve(self) -> None:

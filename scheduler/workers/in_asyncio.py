@@ -45,11 +45,13 @@ class InAsyncio:
         self._tasks: dict[Running, asyncio.Task[outcome.Maybe[Any]]] = {}  # the loop's own
 
     def start(self, running: Running) -> None:
-        running.cancel = partial(self._over, partial(self._cancel, running), nothing)
-        self._over(partial(self._begin, running), partial(self._lose, running))
+        lose = partial(self._lose, running)
+        running.cancel = partial(self._over, partial(self._cancel, running), lose)
+        self._over(partial(self._begin, running), lose)
 
     def _begin(self, running: Running) -> None:
-        task = self._loop.create_task(self.run_job(running), name=running.handler.title)
+        with running.span.current():
+            task = self._loop.create_task(self.run_job(running), name=running.handler.title)
         self._tasks[running] = task
         task.add_done_callback(partial(self._done, running))
 

@@ -85,8 +85,14 @@ def describe(frame: FrameType, seconds: float) -> str:
                     f" {running.task.id}, at {where}{own}. Call what blocks in a thread: define the"
                     " handler without async, or use trio.to_thread.run_sync."
                 )
-        inner, outer = outer, outer.f_back
+        if not _is_ours(outer):
+            inner = outer
+        outer = outer.f_back
     return f"something has blocked the Trio loop for {seconds:.1f} s, at {where}"
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith("scheduler.workers.")
 
 
 def _place(frame: FrameType) -> str:

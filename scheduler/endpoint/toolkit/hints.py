@@ -108,6 +108,10 @@ def _closed(case: Case) -> str:
     return f"The server is closing. Connect again, then call {case.tool} again."
 
 
+def _misplaced(case: Case) -> str:
+    return "The program of the server is at fault, and no call mends that: tell whoever runs it."
+
+
 def _unavailable(case: Case) -> str:
     error = case.error
     if isinstance(error, StoreUnavailable) and error.outcome == "unknown":
@@ -167,6 +171,7 @@ BY_CODE: dict[str, Callable[[Case], str]] = {
     "overloaded": _overloaded,
     "sequence_too_old": _too_old,
     "scheduler_closed": _closed,
+    "wrong_context": _misplaced,
     "store_unavailable": _unavailable,
 }
 
