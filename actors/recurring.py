@@ -22,7 +22,7 @@ from scheduler.domain.ids import IdMaker
 from scheduler.domain.recurrence import Schedule
 from scheduler.domain.schedule_checks import SCHEDULES, too_many_schedules, unknown_schedule
 
-log = logging.getLogger("headrace")
+log = logging.getLogger("headrace.ingest")
 
 MOST = 100  # tasks of one firing
 NO_ROOM = 5.0  # seconds until a firing that found no room is tried again

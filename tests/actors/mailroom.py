@@ -65,6 +65,7 @@ class Mailroom:
             self.persister._commit_cost = 1e9
         recovered: Reply[None] = Reply()
         loaded = self.persister.load(now)
+        self.events |= {task.number: task for task in loaded.tasks}
         self.ingest.ids.not_before(loaded.largest)
         self.boxes[To.RESOLVER].append(m.Recover(loaded, recovered))
         self.settle()

@@ -94,7 +94,6 @@ def test_a_commit_holds_the_task_and_the_next_moment(before_commit: bool) -> Non
 
 # ------------------------------------------------------------------- any order, any crash
 
-actions = st.sampled_from(["every", "stop", "list"])
 names = st.sampled_from(["a", "b"])
 steps = st.lists(
     st.one_of(
@@ -163,11 +162,10 @@ def test_catching_up_goes_in_steps() -> None:
     while room.ingest.due() <= room.now:
         room.deliver(To.INGEST)
         sizes += [len(admit.tasks) for admit in room.boxes[To.RESOLVER]]
-        for to in (To.RESOLVER, To.PRIORITIZER, To.PERSISTER, To.INGEST):
+        for to in (To.RESOLVER, To.PRIORITIZER, To.PERSISTER, To.WRITER, To.PERSISTER):
             room.deliver(to, 100)
-        sizes += [len(admit.tasks) for admit in room.boxes[To.RESOLVER]]
-        room.settle()
-    assert sizes[0] == recurring.MOST
+        room.ingest.handle(room.boxes[To.INGEST].popleft(), room.now)  # it is saved
+    assert sizes == [recurring.MOST, recurring.MOST, 50]
     assert len(moments(room)) == 250
 
 
@@ -203,3 +201,37 @@ def test_stopped_while_its_firing_is_under_way() -> None:
     room.now += 10 * STEP
     room.settle()
     assert len(moments(room)) == 1
+
+
+def test_what_is_set_up_anew_while_a_firing_is_under_way_fires_in_its_time() -> None:
+    """It does not wait for what is saved of its predecessor."""
+    room = Mailroom(slow_disk=True)
+    every(room)
+    room.settle()
+    room.now += STEP
+    room.deliver(To.INGEST)
+    room.send(c.StopSchedule("s", Reply()))
+    every(room)
+    room.settle()
+    room.now += STEP
+    room.settle()
+    assert moments(room) == [STEP, 2 * STEP]
+
+
+def test_an_older_state_on_record_lets_no_second_firing_go() -> None:
+    """Only the state that the firing left, or a later one."""
+    room = Mailroom(slow_disk=True)
+    every(room)
+    room.settle()
+    every(room, what="other")
+    for to in (To.INGEST, To.RESOLVER, To.PRIORITIZER, To.PERSISTER):
+        room.deliver(to)
+    room.now += STEP
+    room.deliver(To.INGEST)  # it fires
+    room.deliver(To.WRITER)
+    room.deliver(To.PERSISTER)  # what it was before is saved
+    room.now += STEP
+    room.deliver(To.INGEST)
+    assert len(room.boxes[To.RESOLVER]) == 1
+    room.settle()
+    assert moments(room) == [STEP, 2 * STEP]

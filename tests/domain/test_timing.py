@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import islice, pairwise
+from math import inf, nextafter
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -67,6 +68,13 @@ def test_the_next_beat_is_the_first_one_after(seconds: int, later: float) -> Non
     at = next(moments_after(f"{seconds}s", "UTC", ANCHOR, after))
     assert after < at
     assert at - seconds <= after or at == ANCHOR + seconds
+
+
+@given(st.integers(1, 10**5), st.floats(0, 4e9), st.integers(1, 10**6))
+def test_a_moment_comes_after_all_that_is_before_it(seconds: int, anchor: float, beat: int) -> None:
+    """Also after the number next to it."""
+    at = anchor + beat * float(seconds)
+    assert next(moments_after(f"{seconds}s", "UTC", anchor, nextafter(at, -inf))) == at
 
 
 # ------------------------------------------------------------------- cron

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
+from textwrap import indent
+from typing import Any
 
 import pytest
 import trio
@@ -307,3 +310,14 @@ async def test_accepted_tasks_are_made_at_the_same_pace(tmp_path: Path) -> None:
         await scheduler.every("1m", "sweep")
         await trio.sleep(10 * MINUTE + 1)
         assert await moments(scheduler) == list(range(1, 11))
+
+
+async def test_the_example_of_the_page(scheduler: Scheduler) -> None:
+    """Word for word."""
+    page = (Path(__file__).parents[2] / "docs" / "recurring.md").read_text()
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert example is not None
+    names: dict[str, Any] = {"TaskSpec": TaskSpec}
+    exec(f"async def main(scheduler):\n{indent(example[1], '    ')}", names)
+    await names["main"](scheduler)
+    assert [each.when for each in await scheduler.schedules()] == ["15m"]
