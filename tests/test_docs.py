@@ -89,3 +89,17 @@ def test_importing_the_scheduler_is_light() -> None:
     code = f"import sys, scheduler; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.process
+def test_the_example_of_embedding_runs(tmp_path: Path) -> None:
+    """The first one, word for word, in an empty folder."""
+    page = (ROOT / "docs" / "embedding.md").read_text()
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert example is not None
+    done = subprocess.run(
+        [sys.executable, "-c", example[1]], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "completed: Build the wheel: {'wheel': 'headrace.whl'}" in done.stdout
+    assert "completed: Run the tests: tested headrace.whl" in done.stdout
+    assert "completed: Check the style: {'stdout': 'no complaints\\n'" in done.stdout
