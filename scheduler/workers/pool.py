@@ -20,6 +20,7 @@ from scheduler.handle import Door, Handle
 from scheduler.workers import keeping
 from scheduler.workers.endings import alone, leaves
 from scheduler.workers.executors import Executors
+from scheduler.workers.gathering import until_steady
 from scheduler.workers.handlers import Handler
 from scheduler.workers.hands import Hands, Lane
 from scheduler.workers.idleness import nothing_left
@@ -166,6 +167,7 @@ class Pool:
             if not lane.free:
                 lane.room = trio.Event()
                 await lane.room.wait()
+                await until_steady(lambda: lane.free)
             for claim in await self._claim(lane):
                 self._hands.take(lane, claim, revoked=self._listener.was_early(claim.token))
 

@@ -21,6 +21,7 @@ from scheduler.domain.errors import (
 from scheduler.domain.views import Ended
 from scheduler.handle import Door
 from scheduler.workers.endings import Ending
+from scheduler.workers.gathering import until_steady
 from scheduler.workers.running import Running
 
 logger = logging.getLogger("headrace.workers")
@@ -67,6 +68,7 @@ class Reporter:
             while True:
                 await self._work.wait()
                 self._work = trio.Event()
+                await until_steady(lambda: len(self._completions))
                 self._tell_others(nursery)
                 if self._completions:
                     await self._complete_all()

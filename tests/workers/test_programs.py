@@ -29,8 +29,8 @@ async def main():
     async with connect(sys.argv[1]) as scheduler:
         @scheduler.handler("general", concurrency=2)
         async def work(job):
-            print("begun", flush=True)
             try:
+                print("begun", flush=True)
                 await trio.sleep(60)
             finally:
                 print("cleaned up", flush=True)
