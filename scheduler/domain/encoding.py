@@ -7,7 +7,6 @@ A value stands in the error's `received` only, cut to 80 characters.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from scheduler.domain.errors import InvalidTask, TooLarge
@@ -74,18 +73,20 @@ def name(field: str, value: object) -> None:
 
 def number_in(field: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
     """A number (an int where `whole`) between `low` and `high`, both included."""
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if number and low <= value <= high:  # type: ignore[operator] # NaN is not
+        return
     kind = "a whole number" if whole else "a number"
     allowed = f"{kind} from {plain(low)} to {plain(high)}"
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+    if not isinstance(value, int | float) or not number:
         raise _wrong(field, value, allowed)
-    if not low <= value <= high:  # also refuses NaN
-        raise InvalidTask(
-            f"{field} is out of range",
-            field=field,
-            received=value if value == value and abs(value) != float("inf") else str(value),
-            allowed=allowed,
-            hint=f"Choose {allowed}.",
-        )
+    raise InvalidTask(
+        f"{field} is out of range",
+        field=field,
+        received=value if value == value and abs(value) != float("inf") else str(value),
+        allowed=allowed,
+        hint=f"Choose {allowed}.",
+    )
 
 
 def plain(number: float) -> str:
@@ -144,18 +145,23 @@ def _reason(error: Exception) -> str:
     return "a number that is not finite or too long"
 
 
+_CONTAINERS = (dict, list, tuple)
+
+
 def _check_depth(field: str, value: Any) -> None:
     """Refuses nesting deeper than JSON_DEPTH (and so any circle), and keys that are no str."""
-    level: Iterable[Any] = (value,)
-    for _ in range(JSON_DEPTH + 1):
+    level: list[Any] = [value] if isinstance(value, _CONTAINERS) else []
+    for _ in range(JSON_DEPTH):
         deeper: list[Any] = []
         for item in level:
             if isinstance(item, dict):
-                if not all(isinstance(key, str) for key in item):
-                    raise _wrong(field, next(k for k in item if not isinstance(k, str)), "str keys")
-                deeper.extend(item.values())
-            elif isinstance(item, list | tuple):
-                deeper.extend(item)
+                for key, inner in item.items():
+                    if not isinstance(key, str):
+                        raise _wrong(field, key, "str keys")
+                    if isinstance(inner, _CONTAINERS):
+                        deeper.append(inner)
+            else:
+                deeper += [inner for inner in item if isinstance(inner, _CONTAINERS)]
         if not deeper:
             return
         if len(deeper) > JSON_BYTES:  # a circle grows from level to level
