@@ -27,6 +27,7 @@ from benchmarks import (
     slow_disk,
     spike,
     starting,
+    stopping,
     throughput,
     workers,
 )
@@ -37,6 +38,7 @@ SECTIONS: dict[str, Callable[[Scratch], Iterator[Figure]]] = {
     "throughput": throughput.figures,
     "handlers": handlers.figures,
     "workers": workers.figures,
+    "stopping": stopping.figures,
     "claims": claims.figures,
     "shapes": shapes.figures,
     "starting": starting.figures,
