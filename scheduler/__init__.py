@@ -4,10 +4,13 @@ What stands on what, from the top:
 
     scheduler.cli          the `headrace` command
     scheduler.endpoint     the MCP server for agents, over stdio and HTTP
+    scheduler.asyncio      the same for asyncio programs: a handle on actors in another thread
+    scheduler.threads      the same for programs without a loop: a handle whose methods block
     scheduler.sharing      connect() and serve(): one file, many processes
     scheduler.embedding    open_scheduler(): store, actors, recovery, orderly close
     scheduler.embedded     Scheduler: the object a Trio program holds: a handle, and workers
     scheduler.workers      run handlers for claimed tasks
+    scheduler.bridging     how calls of asyncio tasks and of threads reach the actors
     scheduler.handle       Handle: one short method a command
     scheduler.shapes       answers as JSON, for the command line and the endpoint
     actors                 ingest, resolver, prioritizer, persister, and the loops that run them
