@@ -18,6 +18,7 @@ from actors.reply import Reply
 from persistence.store import Batch, Loaded, Pruned
 from scheduler.domain.durations import Duration
 from scheduler.domain.errors import SchedulerError, StoreUnavailable
+from scheduler.domain.events import Event
 from scheduler.domain.limits import Limit
 from scheduler.domain.priority import Facts
 from scheduler.domain.task import Attempt, Status, Task
@@ -353,6 +354,12 @@ class PruneEnded(commands.Message, frozen=True):
     pruned: Pruned | None
 
 
+class Happened(commands.Message, frozen=True):
+    """To the observer: what a commit holds, or how the store is."""
+
+    events: list[Event]
+
+
 Answer = Value | Granted | Finished
 Question = (
     commands.Read
@@ -441,6 +448,7 @@ class To(Enum):
     PRIORITIZER = "prioritizer"
     PERSISTER = "persister"
     WRITER = "writer"
+    OBSERVER = "observer"  # no mailbox: it is told at once
 
 
 Post = (
@@ -449,4 +457,5 @@ Post = (
     | tuple[Literal[To.PRIORITIZER], PrioritizerMessage]
     | tuple[Literal[To.PERSISTER], PersisterMessage]
     | tuple[Literal[To.WRITER], WriterMessage]
+    | tuple[Literal[To.OBSERVER], Happened]
 )

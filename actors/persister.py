@@ -17,12 +17,15 @@ from actors import commands as c
 from actors import messages as m
 from actors.answers import Answers
 from actors.gate import Gate
+from actors.happenings import happenings, troubles
 from actors.messages import Post, To
+from actors.observer import Observer
 from actors.patience import PATIENCE, Pending, give_up
 from actors.receipts import receipt_of
 from actors.records import Records
 from persistence.store import Batch, Durability, Loaded, Store
 from scheduler.domain.errors import StoreUnavailable
+from scheduler.domain.events import Committed, Event, StoreDown, StoreUp
 
 INLINE_ROWS = 256  # about 2 ms of writing
 INLINE_COMMIT = 0.0015  # seconds: a commit that takes longer goes to a thread
@@ -46,8 +49,12 @@ class Persister:
         timer: Callable[[], float],
         durability: Durability = "synced",
         retention: float = 30 * 86_400.0,
+        observer: Observer | None = None,
     ) -> None:
         self.records = Records()
+        self._observer = observer or Observer(timer)
+        self._untold: list[Event] = []  # of what is unsaved
+        self._untold_in_flight: list[Event] = []
         self._store = store
         self._gate = gate
         self._timer = timer
@@ -133,6 +140,10 @@ class Persister:
 
     def _changed(self, message: m.Changed, now: float) -> list[Post]:
         record, unsaved = self.records.record, self._unsaved
+        if self._observer.hears_all:
+            self._untold += happenings(message, self.records.tasks, now)
+        elif message.attempts:
+            self._untold += troubles(message, self.records.tasks, now)
         for task in message.new:
             unsaved.insert(task, record(task))
         for task in message.moved:
@@ -223,6 +234,7 @@ class Persister:
         batch = self._in_flight = self._unsaved
         self._unsaved = Batch()
         self._waiting_in_flight, self._waiting = self._waiting, []
+        self._untold_in_flight, self._untold = self._untold, []
         self._write_at = inf
         if batch.counts is not None:
             batch.counts, batch.sequence = dict(self.records.counts), self.records.sequence
@@ -257,11 +269,21 @@ class Persister:
         if self._down_since is not None:
             self._down_since, self._retry_delay, self._error = None, RETRY_FIRST, None
             posts.append((To.PRIORITIZER, m.StoreUp()))
+            self._untold_in_flight.insert(0, StoreUp(now))
+        posts += self._tell(message, now)
         posts += self._answers.saved(message.batch, waiting, self._unsaved, now)
         self._commits += 1
         if self._commits % LOOK_AT_LOG_EVERY == 0 and self._store.wal_pages() > CHECKPOINT_PAGES:
             posts += self._tidy(m.Checkpoint())
         return posts
+
+    def _tell(self, message: m.Written, now: float) -> list[Post]:
+        """Tell those who listen what this commit holds."""
+        events, self._untold_in_flight = self._untold_in_flight, []
+        if message.batch and self._observer.hears_all:
+            rows, sequence = len(message.batch), self.records.saved_sequence
+            events.append(Committed(now, rows, message.seconds, sequence))
+        return [(To.OBSERVER, m.Happened(events))] if events else []
 
     def _prune(self, now: float) -> list[Post]:
         """A step of pruning, unless a task that is to be pruned may have been re-opened."""
@@ -283,6 +305,8 @@ class Persister:
         self._unsaved, self._in_flight = message.batch, None
         self._waiting = self._waiting_in_flight + self._waiting
         self._waiting_in_flight = []
+        self._untold = self._untold_in_flight + self._untold
+        self._untold_in_flight = []
         self._store_is_busy = False
         self._error = message.error
         self._write_at = now + self._retry_delay
@@ -290,7 +314,8 @@ class Persister:
         if self._down_since is not None:
             return []
         self._down_since = now
-        return [(To.PRIORITIZER, m.StoreDown())]
+        trouble = m.Happened([StoreDown(now, message.error.message)])
+        return [(To.PRIORITIZER, m.StoreDown()), (To.OBSERVER, trouble)]
 
     def _give_up_waiting(self, now: float) -> list[Post]:
         """Whoever has waited long for a store that fails, or hangs, hears so."""

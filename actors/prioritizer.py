@@ -61,12 +61,14 @@ class Prioritizer:
         moved: list[Task] = []
         failed: list[Task] = []
         attempts: list[Attempt] = []
+        last_attempts: list[Attempt] = []
         for task in self.holdings.take_timers(now):
             _, facts = self.holdings.withdraw(task.number)
             if task.status is Status.RUNNING:
                 self.leasing.revocations.note(task)
                 changed = lifecycle.expire(task, now)
-                attempts.append(lifecycle.attempt_of(task, "expired", now, changed.error))
+                ended = lifecycle.attempt_of(task, "expired", now, changed.error)
+                (last_attempts if changed.status.finished else attempts).append(ended)
             else:
                 changed = lifecycle.open_at(task, now)
             if changed.status is Status.FAILED:
@@ -79,9 +81,8 @@ class Prioritizer:
         posts: list[Post] = []
         if moved:
             posts.append((To.PERSISTER, m.Changed(moved=moved, attempts=attempts)))
-            attempts = []
         if failed:
-            posts.append((To.RESOLVER, m.Settled(failed, attempts)))
+            posts.append((To.RESOLVER, m.Settled(failed, last_attempts)))
         return posts
 
     # ------------------------------------------------------------- messages

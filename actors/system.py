@@ -23,12 +23,14 @@ from actors.gate import Gate
 from actors.home import Home, InTrio
 from actors.ingest import Ingest
 from actors.messages import Post, To
+from actors.observer import Callback, Carry, Listener, Observer
 from actors.persister import Persister
 from actors.prioritizer import Prioritizer
 from actors.reply import Reply
 from actors.resolver import Resolver
 from actors.writer import Writer
 from scheduler.domain.errors import SchedulerClosed, StoreUnavailable
+from scheduler.domain.task import Status
 from scheduler.domain.views import Claim
 
 T = TypeVar("T")
@@ -74,8 +76,10 @@ class System(InTrio):
         writer: Writer,
         gate: Gate,
         wall: Callable[[], float],
+        observer: Observer,
     ) -> None:
         self.gate = gate
+        self.observer = observer
         self._ingest = ingest
         self._prioritizer = prioritizer
         self._persister = persister
@@ -186,6 +190,10 @@ class System(InTrio):
             if not self._asked:
                 break
 
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
+        """Tell `callback` every event from now on, in the loop to which `carry` takes calls."""
+        return self.observer.add(callback, carry=carry)
+
     @property
     def sequence(self) -> int:
         """The number of the newest change, saved or not."""
@@ -204,6 +212,11 @@ class System(InTrio):
     def trouble(self) -> str | None:
         """Why changes cannot be saved now, if they cannot."""
         return self._persister.trouble
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many tasks there are of each status; may be asked from any thread."""
+        return dict(self._persister.records.counts)
 
     @property
     def unsaved(self) -> int:
@@ -256,7 +269,7 @@ class System(InTrio):
         waiting: deque[Post] = deque([cast("Post", (to, message))])
         while waiting:
             to, message = waiting.popleft()
-            if to is To.WRITER:
+            if to is To.WRITER or to is To.OBSERVER:
                 self._send(to, [message])
                 continue
             actor = self._actors[to]
@@ -279,6 +292,10 @@ class System(InTrio):
             self._send(to, messages)
 
     def _send(self, to: To, messages: Mail) -> None:
+        if to is To.OBSERVER:
+            for message in messages:
+                self.observer.tell(message.events)
+            return
         self._mail += 1
         self._channels[to][0].send_nowait(messages)
 

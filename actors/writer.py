@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import outcome
 import trio
@@ -28,15 +28,31 @@ LETTING_GO_EVERY = 0.0005  # seconds
 LETTING_GO_FOR = 0.00005  # seconds
 
 
+class Place(Protocol):
+    """Where blocking work is done."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T: ...
+
+
+async def at_once(work: Callable[[], T]) -> T:
+    """Run blocking work here and now."""
+    return work()
+
+
 class Writer:
-    """See the module. `timer` measures commits in seconds."""
+    """See the module. `timer` measures commits in seconds; `place` is where it waits for them."""
 
     def __init__(
-        self, store: Store, timer: Callable[[], float], first_number_at: Callable[[float], int]
+        self,
+        store: Store,
+        timer: Callable[[], float],
+        first_number_at: Callable[[float], int],
+        place: Place | None = None,
     ) -> None:
         self._store = store
         self._timer = timer
         self._first_number_at = first_number_at
+        self._place: Place = place or in_thread
 
     async def work(self, job: m.WriterMessage) -> m.Report:
         """Do one job; the report to the persister."""
@@ -53,7 +69,7 @@ class Writer:
         try:
             for _ in self._store.write(batch):
                 await trio.lowlevel.checkpoint()
-            seconds = await in_thread(self._commit)
+            seconds = await self._place(self._commit)
         except StoreUnavailable as error:
             self._store.rollback()
             return m.WriteFailed(batch, error)
@@ -66,7 +82,7 @@ class Writer:
 
     async def _tidy(self, work: Callable[[], T]) -> T | None:
         try:
-            return await in_thread(work)
+            return await self._place(work)
         except StoreUnavailable:
             return None  # tidying can wait; the next commit will meet the trouble again
 

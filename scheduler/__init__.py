@@ -6,12 +6,14 @@ What stands on what, from the top:
     scheduler.endpoint     the MCP server for agents, over stdio and HTTP
     scheduler.asyncio      the same for asyncio programs: a handle on actors in another thread
     scheduler.threads      the same for programs without a loop: a handle whose methods block
+    scheduler.testing      for tests of embedders: no waiting, and any race again from its seed
     scheduler.sharing      connect() and serve(): one file, many processes
     scheduler.embedding    open_scheduler(): store, actors, recovery, orderly close
     scheduler.embedded     Scheduler: the object a Trio program holds: a handle, and workers
     scheduler.workers      run handlers for claimed tasks
     scheduler.bridging     how calls of asyncio tasks and of threads reach the actors
     scheduler.handle       Handle: one short method a command
+    scheduler.telemetry    events as log records; spans and metrics of OpenTelemetry
     scheduler.shapes       answers as JSON, for the command line and the endpoint
     actors                 ingest, resolver, prioritizer, persister, and the loops that run them
     persistence            the stores: SQLite and memory
@@ -49,6 +51,28 @@ from scheduler.domain.errors import (
     UnknownTask,
     WrongContext,
 )
+from scheduler.domain.events import (
+    AttemptEvent,
+    Committed,
+    Event,
+    LanePaused,
+    LaneResumed,
+    LeaseExpired,
+    StoreDown,
+    StoreUp,
+    TaskCancelled,
+    TaskClaimed,
+    TaskCompleted,
+    TaskEnqueued,
+    TaskEvent,
+    TaskFailed,
+    TaskReady,
+    TaskReleased,
+    TaskReopened,
+    TaskRetrying,
+    TaskScheduled,
+    TaskUpdated,
+)
 from scheduler.domain.priority import Weights
 from scheduler.domain.spec import TaskSpec
 from scheduler.domain.task import Attempt, Lease, Status, Task
@@ -70,6 +94,7 @@ from scheduler.domain.views import (
 )
 
 if TYPE_CHECKING:
+    from actors.observer import Listener
     from scheduler.embedded import Scheduler
     from scheduler.embedding import open_scheduler
     from scheduler.sharing.connecting import connect
@@ -80,13 +105,16 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyFinished",
     "Attempt",
+    "AttemptEvent",
     "BlockingJob",
     "Cancellation",
     "Change",
     "Claim",
+    "Committed",
     "Components",
     "DependencyCycle",
     "Ended",
+    "Event",
     "Explanation",
     "GiveUp",
     "Idle",
@@ -95,9 +123,13 @@ __all__ = [
     "InvalidTask",
     "Job",
     "KeyConflict",
+    "LanePaused",
+    "LaneResumed",
     "Lease",
+    "LeaseExpired",
     "LeaseLost",
     "LimitStatus",
+    "Listener",
     "Overloaded",
     "Page",
     "Plan",
@@ -113,13 +145,27 @@ __all__ = [
     "SequenceTooOld",
     "Status",
     "StoreCorrupt",
+    "StoreDown",
     "StoreError",
     "StoreLocked",
     "StoreNewer",
     "StoreUnavailable",
+    "StoreUp",
     "Task",
+    "TaskCancelled",
+    "TaskClaimed",
+    "TaskCompleted",
     "TaskDetails",
+    "TaskEnqueued",
+    "TaskEvent",
+    "TaskFailed",
+    "TaskReady",
+    "TaskReleased",
+    "TaskReopened",
+    "TaskRetrying",
+    "TaskScheduled",
     "TaskSpec",
+    "TaskUpdated",
     "TooLarge",
     "UnknownPrerequisite",
     "UnknownTask",
@@ -135,6 +181,7 @@ _ON_DEMAND = {
     "BlockingJob": "scheduler.workers.job",
     "GiveUp": "scheduler.workers.steering",
     "Job": "scheduler.workers.job",
+    "Listener": "actors.observer",
     "Retry": "scheduler.workers.steering",
     "RetryPolicy": "scheduler.workers.steering",
     "Scheduler": "scheduler.embedded",

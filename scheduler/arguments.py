@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from actors.commands import Finish, Outcomes
+from actors.observer import Callback
 from scheduler.domain import encoding, ids
 from scheduler.domain.errors import InvalidRequest, InvalidTask, SchedulerError
 from scheduler.domain.limits import Limit, LimitKind
@@ -24,6 +26,21 @@ text = encoding.text
 def whole(field: str, value: object, low: int, high: int) -> None:
     """An int between `low` and `high`, both included."""
     number(field, value, low, high, whole=True)
+
+
+def callback(given: Any) -> Callback:
+    """Something to call with each event; it cannot be awaited."""
+    called = getattr(given, "func", given)  # of a functools.partial
+    is_async = inspect.iscoroutinefunction(called)
+    if callable(given) and not is_async:
+        return cast("Callback", given)
+    raise InvalidRequest(
+        f"the callback is {'a coroutine function' if is_async else 'no function'}",
+        field="callback",
+        received=getattr(called, "__qualname__", type(given).__name__),
+        allowed="a plain function of one argument, the event",
+        hint="Let it put the event into a memory channel (`send_nowait`) that a task reads.",
+    )
 
 
 def one_spec(task: str | TaskSpec, fields: Mapping[str, Any]) -> TaskSpec:

@@ -15,17 +15,19 @@ import trio
 from actors.gate import Gate
 from actors.home import must_be_in_trio
 from actors.ingest import Ingest
+from actors.observer import Observer
 from actors.persister import Persister
 from actors.prioritizer import Prioritizer
 from actors.resolver import Resolver
 from actors.system import System
-from actors.writer import Writer
+from actors.writer import Writer, at_once, in_thread
 from persistence.store import Durability, Store
 from scheduler.domain import ids
 from scheduler.domain.encoding import number_in
 from scheduler.domain.errors import InvalidRequest, StoreUnavailable
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.embedded import Scheduler
+from scheduler.telemetry import logs, metrics
 
 
 @asynccontextmanager
@@ -43,6 +45,7 @@ async def open_scheduler(
     wall_clock: Callable[[], float] = time.time,
     random_bits: Callable[[int], int] = secrets.randbits,
     store: Store | None = None,
+    timer: Callable[[], float] | None = time.perf_counter,
 ) -> AsyncIterator[Scheduler]:
     """Open a scheduler on a database file, made if it is not there; ":memory:" keeps nothing.
 
@@ -54,8 +57,9 @@ async def open_scheduler(
     changes). `retention` is how many seconds finished tasks are kept. With `admission_timeout`
     a call that finds too much unsaved raises Overloaded after so many seconds; by default it
     waits. `closing_time` is how many seconds the end of the block may take to save what is left,
-    if the disk fails. `wall_clock` (Unix seconds), `random_bits` and `store` are for tests and
-    simulations.
+    if the disk fails. `wall_clock` (Unix seconds), `random_bits`, `store` and `timer` are for
+    tests and simulations. `timer` (seconds) measures commits, of which slow ones go to a thread;
+    None: none is measured and none goes there, so that a run can be repeated exactly.
 
     Leaving the block answers those who wait, saves everything and closes the file. Raises
     StoreLocked, StoreCorrupt, StoreNewer, StoreUnavailable.
@@ -67,17 +71,24 @@ async def open_scheduler(
     store = store or _open_store(os.fspath(path), durability)
     try:
         gate = Gate(max_unsaved, admission_timeout)
-        persister = Persister(store, gate, time.perf_counter, durability, retention)
+        measure = timer or (lambda: 0.0)
+        observer = Observer(measure)
+        persister = Persister(store, gate, measure, durability, retention, observer)
         system = System(
             Ingest(random_bits),
             Resolver(weights, sources, max_unfinished),
             Prioritizer(random_bits, weights),
             persister,
-            Writer(store, time.perf_counter, ids.first_at),
+            Writer(store, measure, ids.first_at, at_once if timer is None else in_thread),
             gate,
             wall_clock,
+            observer,
         )
-        with _one_error_alone(system):
+        with (
+            logs.follow(observer),
+            metrics.record(observer, lambda: system.counts, store.location),
+            _one_error_alone(system),
+        ):
             async with trio.open_nursery() as nursery:
                 actors = trio.CancelScope()
                 await nursery.start(_run, system, actors)

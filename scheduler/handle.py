@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from msgspec.structs import replace
 
 from actors import commands as ask
+from actors.observer import Callback, Carry, Listener
 from actors.reply import Reply
 from actors.system import Asking
 from persistence.store import Filter
@@ -23,7 +24,7 @@ from scheduler.domain import ids
 from scheduler.domain.errors import SchedulerClosed
 from scheduler.domain.limits import Limit
 from scheduler.domain.priority import SOURCE_SCORES
-from scheduler.domain.request import TEN_YEARS, checked_all, number_of
+from scheduler.domain.request import TEN_YEARS, Request, checked_all, number_of
 from scheduler.domain.spec import TaskFields, TaskSpec
 from scheduler.domain.task import Task, moment
 from scheduler.domain.views import (
@@ -39,6 +40,7 @@ from scheduler.domain.views import (
     QueueStatus,
     TaskDetails,
 )
+from scheduler.telemetry import spans
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing from Python 3.12 on
@@ -52,6 +54,7 @@ Claims = list[Claim]
 Changes = list[Change]
 Limits = list[LimitStatus]
 Revocations = list[tuple[str, str]]
+Requests = list[Request]
 
 FEED_STEP = 1_000  # changes read at a time
 
@@ -78,6 +81,10 @@ class Door(Protocol):
     @property
     def trio_door(self) -> Door:
         """The door as Trio tasks of the actors' thread use it."""
+        ...
+
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
+        """Tell `callback` every event, in the caller's loop or where `carry` takes calls."""
         ...
 
     async def run_in_trio(self, function: Callable[[], Awaitable[T]]) -> T:
@@ -132,6 +139,11 @@ class Handle:
                 replace(request, parent=parent) if request.parent is None else request
                 for request in requests
             ]
+        if spans.tracing():
+            return await spans.enqueue(requests, self._admit)
+        return await self._admit(requests)
+
+    async def _admit(self, requests: Requests) -> Tasks:
         return await self._door.ask(ask.Enqueue(requests, Reply()))
 
     async def claim(
@@ -415,6 +427,20 @@ class Handle:
         check.whole("limit", limit, 1, FEED_STEP)
         check.number("wait", wait, 0, inf)
         return await self._door.ask(ask.ReadChanges(since, limit, wait, Reply()))
+
+    def on_event(self, callback: Callback) -> Listener:
+        """Call `callback` with every Event from now on, after the commit that holds it.
+
+            with scheduler.on_event(lambda event: print(event.kind)):
+                ...
+
+        Events come in order, and before the call that brought them about returns. The callback
+        runs in the caller's loop, or in that of the actors if the caller has none. It cannot
+        await: keep it short, and hand work on. If it raises, that is logged. Stop it with
+        `stop()`, or with the end of the block. Raises InvalidRequest and, in a process that does
+        not own the file, WrongContext: follow `changes` there.
+        """
+        return self._door.observe(check.callback(callback))
 
     async def pause(self, agent_type: str) -> None:
         """Hand out no more tasks of this type; running ones go on. Survives a restart."""

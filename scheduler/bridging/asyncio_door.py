@@ -13,6 +13,7 @@ import trio
 
 from actors.commands import ClaimReady
 from actors.home import forked
+from actors.observer import Callback, Carry, Listener
 from actors.system import Asking
 from scheduler.bridging.crossing import Abandoned, Crossing, GiveBack, closed
 from scheduler.bridging.ferry import Ferry, nothing
@@ -65,6 +66,10 @@ class AsyncioDoor:
             self._over.carry(crossing.abandon, nothing)
             raise
         return result.unwrap()
+
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
+        """Tell `callback` every event from now on, in the asyncio loop unless `carry` is given."""
+        return self.trio_door.observe(callback, carry or partial(self._back.carry, lost=nothing))
 
     async def give_back(self, claims: Any) -> None:
         """Release what was claimed for a caller that has gone."""

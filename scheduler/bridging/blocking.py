@@ -87,6 +87,8 @@ class BlockingHandle:
     flush = blocking(Handle.flush)
     revoked = blocking(Handle.revoked)
 
+    on_event = direct(Handle.on_event)
+
     def changes(self, since: int | None = None) -> BlockingChangeFeed:
         """Every change after sequence `since` (None: from now on), until the scheduler closes.
 

@@ -14,6 +14,7 @@ import trio
 
 from actors.commands import ClaimReady
 from actors.home import forked
+from actors.observer import Callback, Carry, Listener
 from actors.system import Asking
 from scheduler.bridging.crossing import Abandoned, Crossing, closed
 from scheduler.bridging.ferry import Ferry, nothing
@@ -65,6 +66,10 @@ class ThreadDoor:
             self._over.carry(crossing.abandon, nothing)
             raise
         return result.unwrap()
+
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
+        """Tell `callback` every event from now on, in the thread of the actors."""
+        return self.trio_door.observe(callback, carry)
 
     async def give_back(self, claims: Any) -> None:
         """Release what was claimed for a caller that has gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractAsyncContextManager
 
 from persistence.store import Durability
@@ -12,6 +13,10 @@ from scheduler.cli import location
 FOR_CLIENTS = 1.0  # that soon use force
 FOR_PEOPLE = 3.0  # who have waited for the call itself
 FOR_WORK = 5.0  # whose end would else be lost
+
+# A lease that another worker lost is in its task's story; on stderr it would pass for trouble here.
+# Commands that set up logging, such as `serve`, show it.
+logging.getLogger("headrace.prioritizer").addHandler(logging.NullHandler())
 
 
 def opened(

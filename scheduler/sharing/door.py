@@ -20,9 +20,16 @@ from msgspec.structs import replace
 from actors import commands as c
 from actors import messages as m
 from actors.home import Home, InTrio
+from actors.observer import Callback, Carry, Listener
 from actors.reply import Reply
 from actors.system import Asking, System
-from scheduler.domain.errors import SchedulerClosed, SchedulerError, StoreUnavailable, from_dict
+from scheduler.domain.errors import (
+    SchedulerClosed,
+    SchedulerError,
+    StoreUnavailable,
+    WrongContext,
+    from_dict,
+)
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request_ids import make_request_id
 from scheduler.domain.views import Claim
@@ -111,6 +118,17 @@ class SharedDoor(InTrio):
     def sequence(self) -> int | None:
         """The number of the newest change, if the actors are ours."""
         return None if self._system is None else self._system.sequence
+
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
+        """Tell `callback` every event, while the actors are ours."""
+        if self._system is None:
+            raise WrongContext(
+                "events are told in the process that runs the actors of the file only",
+                field="callback",
+                allowed="the process that owns the file",
+                hint="Follow `changes()`: it works in every process. Or listen in the owner.",
+            )
+        return self._system.observe(callback, carry)
 
     async def give_back(self, claims: Iterable[Claim]) -> None:
         """Release claims of which nobody will hear, whatever becomes of this caller."""

@@ -43,6 +43,7 @@ class OwnerOptions(TypedDict, total=False):
     closing_time: float
     wall_clock: Callable[[], float]
     random_bits: Callable[[int], int]
+    timer: Callable[[], float] | None
 
 
 class Seeker:

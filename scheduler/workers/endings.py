@@ -17,6 +17,7 @@ from scheduler.domain.task import Task
 from scheduler.workers.handlers import Handler
 from scheduler.workers.processes.outcomes import timed_out
 from scheduler.workers.results import result_json
+from scheduler.workers.running import Stopped
 from scheduler.workers.steering import GiveUp, Retry
 
 STORY_BYTES = 16 * 1024  # of a traceback: its end says most
@@ -85,6 +86,20 @@ def _of_value(handler: Handler, task: Task, token: str, value: Any) -> Ending:
         story = f"{handler.title} returned no JSON: {error.message}. {error.hint or ''}"
         return Ending(_fail(task, token, story), retryable=False)
     return Ending(Finish("complete", task.number, token, result_json=encoded))
+
+
+def in_short(
+    ending: Ending | None, result: outcome.Maybe[Any]
+) -> tuple[str, str | None, str | None]:
+    """How a job ended in one word; if it failed also its story, and the class of what it raised."""
+    if ending is None:
+        return "lost", None, None
+    finish = ending.finish
+    if finish.verb != "fail":
+        return f"{finish.verb.removesuffix('e')}ed", None, None
+    error = alone(result.error) if isinstance(result, outcome.Error) else None
+    raised = error is not None and not isinstance(error, Stopped | CommandFailed)
+    return "failed", finish.error, type(error).__qualname__ if raised else None
 
 
 def _failure(

@@ -10,6 +10,7 @@ import trio
 
 from scheduler.domain.views import Claim
 from scheduler.handle import Door
+from scheduler.telemetry import spans
 from scheduler.workers import endings
 from scheduler.workers.endings import Ending
 from scheduler.workers.executors import Executors
@@ -82,7 +83,9 @@ class Hands:
         self.by_token[claim.token] = running
         if running.seconds is not None:
             self.times.after(running.seconds, running, self._take_too_long)
-        self._executors.of(lane.handler).start(running)
+        running.span = spans.begin(claim.task)
+        with running.span.current():
+            self._executors.of(lane.handler).start(running)
 
     # ------------------------------------------------------------- told to stop
 
@@ -143,6 +146,7 @@ class Hands:
         lane.free += 1
         lane.room.set()
         ending = self._ending(running, result)
+        running.span.end(*endings.in_short(ending, result))
         if ending is None:
             self._told(running)
         else:

@@ -50,7 +50,8 @@ class InAsyncio:
         self._over(partial(self._begin, running), lose)
 
     def _begin(self, running: Running) -> None:
-        task = self._loop.create_task(self.run_job(running), name=running.handler.title)
+        with running.span.current():
+            task = self._loop.create_task(self.run_job(running), name=running.handler.title)
         self._tasks[running] = task
         task.add_done_callback(partial(self._done, running))
 

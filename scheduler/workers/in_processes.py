@@ -22,7 +22,8 @@ async def run_command_of(running: Running) -> Any:
     del document["lease_token"]
     outcome = await taskio.perform(
         handler.words,
-        taskio.environment_of(task.id, task.attempt, task.agent_type, task.group),
+        taskio.environment_of(task.id, task.attempt, task.agent_type, task.group)
+        | {"TRACEPARENT": running.span.traceparent},
         document,
         limit=None,  # the pool keeps the time
         grace=handler.grace,

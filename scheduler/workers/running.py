@@ -10,6 +10,7 @@ import trio
 
 from scheduler.domain.task import Task
 from scheduler.domain.views import Claim
+from scheduler.telemetry import spans
 from scheduler.workers.handlers import Handler
 
 # Why a job was told to stop: its claim is gone, it took too long, or the workers are to end.
@@ -23,12 +24,23 @@ class Stopped(Exception):
 class Running:
     """See the module. `cancel` tells the work to stop; the executor that starts it sets it."""
 
-    __slots__ = ("abandoned", "cancel", "claim", "handler", "over", "overdue", "seconds", "why")
+    __slots__ = (
+        "abandoned",
+        "cancel",
+        "claim",
+        "handler",
+        "over",
+        "overdue",
+        "seconds",
+        "span",
+        "why",
+    )
 
     def __init__(self, handler: Handler, claim: Claim) -> None:
         self.handler = handler
         self.claim = claim
         self.seconds = _shorter(handler.timeout, claim.task.timeout)
+        self.span = spans.NO_RUN  # until it begins
         self.cancel: Callable[[], object] = _nothing
         self.why: Why | None = None
         self.over = False  # it has ended, and its slot is free

@@ -14,11 +14,13 @@ from actors import messages as m
 from actors.gate import Gate
 from actors.ingest import Ingest
 from actors.messages import Post, To
+from actors.observer import Observer
 from actors.persister import Persister
 from actors.prioritizer import Prioritizer
 from actors.reply import Reply
 from actors.resolver import Resolver
 from persistence.memory import MemoryStore
+from scheduler.domain.events import Event, TaskEvent
 from scheduler.domain.task import Status, Task
 
 START = 1_800_000_000.0
@@ -34,7 +36,12 @@ class Mailroom:
         self.ingest = Ingest(bits)
         self.resolver = Resolver()
         self.prioritizer = Prioritizer(bits)
-        self.persister = Persister(self.store, Gate(1_000_000), lambda: 0.0)
+        observer = Observer(lambda: 0.0)
+        observer.add(self._hear)
+        self.events: dict[int, Task] = {}  # what was told of each task last
+        self.out_of_order: list[Event] = []
+        self.persister = Persister(self.store, Gate(1_000_000), lambda: 0.0, observer=observer)
+        self.observer = observer
         self.actors: dict[To, Any] = {
             To.INGEST: self.ingest,
             To.RESOLVER: self.resolver,
@@ -61,6 +68,10 @@ class Mailroom:
             for _ in range(min(count, len(box))):
                 self._write(box.popleft())
             return
+        if to is To.OBSERVER:
+            for _ in range(min(count, len(box))):
+                self.observer.tell(box.popleft().events)
+            return
         actor = self.actors[to]
         posts: list[Post] = []
         for _ in range(min(count, len(box))):
@@ -71,6 +82,13 @@ class Mailroom:
         posts += actor.after(self.now)
         for address, message in posts:
             self.boxes[address].append(message)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, TaskEvent):
+            before = self.events.get(event.task.number)
+            if before is not None and before.revision > event.task.revision:
+                self.out_of_order.append(event)  # raised here it would only be logged
+            self.events[event.task.number] = event.task
 
     def _write(self, job: m.WriterMessage) -> None:
         if isinstance(job, m.Prune):
@@ -116,7 +134,14 @@ class Mailroom:
         }
         assert loaded.sequence == records.sequence
         self._check_lanes()
+        self._check_events()
         self.resolver.dependencies.graph.check()
+
+    def _check_events(self) -> None:
+        """Whoever listens knows the status of every task."""
+        assert self.out_of_order == []
+        told = {n: t.status for n, t in self.events.items() if not t.status.finished}
+        assert told == {n: t.status for n, t in self.persister.records.tasks.items()}
 
     def _check_lanes(self) -> None:
         records = self.persister.records

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
-import trio
-from trio.abc import Instrument
-from trio.testing import MockClock
 
-from scheduler import Scheduler, open_scheduler
+from scheduler import Scheduler, testing
 
-T = TypeVar("T")
-START = 1_800_000_000.0  # Unix seconds
-
-
-def virtual_wall() -> float:
-    """A wall clock that goes with Trio's."""
-    return START + trio.current_time()
-
-
-def run_on_virtual_time(
-    main: Callable[[], Awaitable[T]], clock: None = None, instruments: Sequence[Instrument] = ()
-) -> T:
-    """`trio.run` on a clock that jumps to the next timeout whenever everybody waits."""
-    return trio.run(main, clock=MockClock(autojump_threshold=0), instruments=instruments)
+START = testing.START  # Unix seconds
+virtual_wall = testing.wall_clock
+run_on_virtual_time = testing.run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         ours = Path(__file__).parent in item.path.parents
         if ours and isinstance(item, pytest.Function) and iscoroutinefunction(item.function):
-            item.add_marker(pytest.mark.trio(run=run_on_virtual_time), append=False)
+            item.add_marker(pytest.mark.trio(run=testing.run), append=False)
 
 
 @pytest.fixture
 async def scheduler() -> AsyncIterator[Scheduler]:
-    async with open_scheduler(wall_clock=virtual_wall) as opened:
+    async with testing.open_scheduler() as opened:
         yield opened

@@ -12,6 +12,7 @@ import click
 import trio
 
 from actors.home import InTrio
+from actors.observer import Callback, Carry, Listener
 from actors.system import Asking
 from scheduler.cli import exit_codes, location
 from scheduler.cli.opening import FOR_CLIENTS, opened
@@ -70,6 +71,9 @@ class _NoWay(InTrio):
         self._facts["hint"] = f"{self._facts['hint']} Then start this session anew."
 
     async def ask(self, command: Asking[T]) -> T:
+        raise from_dict(self._facts)
+
+    def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
         raise from_dict(self._facts)
 
     async def give_back(self, claims: Iterable[Claim]) -> None:
