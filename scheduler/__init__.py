@@ -4,9 +4,9 @@ What stands on what, from the top:
 
     scheduler.cli          the `headrace` command
     scheduler.endpoint     the MCP server for agents, over stdio and HTTP
-    scheduler.testing      for tests of embedders: no waiting, and any race again from its seed
     scheduler.asyncio      the same for asyncio programs: a handle on actors in another thread
     scheduler.threads      the same for programs without a loop: a handle whose methods block
+    scheduler.testing      for tests of embedders: no waiting, and any race again from its seed
     scheduler.sharing      connect() and serve(): one file, many processes
     scheduler.embedding    open_scheduler(): store, actors, recovery, orderly close
     scheduler.embedded     Scheduler: the object a Trio program holds: a handle, and workers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from scheduler.handle import Door, Handle
 if TYPE_CHECKING:
     import asyncio
 
+    from scheduler.workers.command import Command
     from scheduler.workers.handlers import Kind, World
     from scheduler.workers.registry import Workers
     from scheduler.workers.steering import RetryPolicy
@@ -52,7 +53,7 @@ class Scheduler(Handle):
         self,
         agent_type: str,
         *,
-        run: Sequence[str] | None = None,
+        run: Command | None = None,
         kind: Kind | None = None,
         concurrency: int = 1,
         timeout: float | None = None,
@@ -68,12 +69,14 @@ class Scheduler(Handle):
 
             scheduler.handler("reviewer", kind="asyncio")(review)
             scheduler.handler("shell", run=["python", "job.py"])
+            scheduler.handler("tests", run=lambda task: ["pytest", task.payload["folder"]])
 
         A coroutine function runs as a Trio task and takes a Job; with `kind="asyncio"` it runs
         as an asyncio task in the same thread, or, if it blocks, with `own_thread` in an asyncio
         loop of a thread of its own. In an asyncio program it runs in the program's own loop;
         `kind="trio"` has it run in the thread of the actors. A plain function takes a
-        BlockingJob and runs in a thread. `run` is a command, as words without a shell.
+        BlockingJob and runs in a thread. `run` is a command, as words without a shell, or a plain
+        function that makes one from the task.
 
         What is returned (JSON) is the result of the task; what is raised fails the attempt, with
         its traceback as the error. Retry and GiveUp say what comes next, else `retry` does.

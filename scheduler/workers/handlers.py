@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import os
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -13,6 +11,8 @@ import msgspec
 from scheduler.domain.encoding import name, number_in
 from scheduler.domain.errors import InvalidRequest
 from scheduler.domain.request import TEN_YEARS
+from scheduler.workers.command import Command, Words, WordsOf, checked_command
+from scheduler.workers.functions import checked_function, is_kind
 from scheduler.workers.steering import RetryPolicy
 
 Kind = Literal["trio", "asyncio", "thread", "subprocess"]
@@ -26,14 +26,15 @@ class Handler(msgspec.Struct, frozen=True, eq=False):
     """How the tasks of one agent type are done. Spans are seconds.
 
     `function` takes a Job (a BlockingJob, if `kind` is "thread"); `words` is the command of a
-    subprocess. `grace` is how long the work may go on when it has been told to stop.
+    subprocess, or makes it from the task. `grace` is how long the work may go on when it
+    has been told to stop.
     """
 
     agent_type: str
     kind: Kind
     title: str  # how logs and errors call it
     function: Callable[[Any], Any] | None
-    words: tuple[str, ...]
+    words: Words | WordsOf
     concurrency: int
     timeout: float | None
     retry: RetryPolicy | None
@@ -46,7 +47,7 @@ def make_handler(
     function: object,
     world: World,
     *,
-    run: Sequence[str] | None = None,
+    run: Command | None = None,
     kind: Kind | None = None,
     concurrency: int = 1,
     timeout: float | None = None,
@@ -69,12 +70,12 @@ def make_handler(
             hint="Write retry=RetryPolicy(first=5, cap=600).",
         )
     if run is not None:
-        words, title = _checked_words(run), f"the command {os.path.basename(run[0])!r}"
+        words, title = checked_command(run, agent_type)
         kind = "subprocess" if kind is None else kind
         if kind != "subprocess":
             raise _wrong_kind(kind, "a command runs as a subprocess", "Leave kind out.")
     else:
-        words, title = (), _checked_function(function, agent_type)
+        words, title = (), checked_function(function, agent_type)
         kind = _kind_of(function, kind, world)
     if own_thread and kind != "asyncio":
         raise InvalidRequest(
@@ -97,65 +98,6 @@ def make_handler(
     )
 
 
-def _checked_words(run: object) -> tuple[str, ...]:
-    words = tuple(run) if isinstance(run, Sequence) and not isinstance(run, str | bytes) else ()
-    if not words or not all(isinstance(word, str) and "\0" not in word for word in words):
-        raise InvalidRequest(
-            "run is no list of words",
-            field="run",
-            received=ascii(run)[:80],
-            allowed="the program and its arguments, one str each",
-            hint='Write run=["python", "job.py"]; for a shell, run=["sh", "-c", "…"].',
-        )
-    if not words[0] or shutil.which(words[0]) is None:
-        raise InvalidRequest(
-            "the command of run is not found, or may not be executed",
-            field="run",
-            received=words[0][:80],
-            allowed="a program on the PATH, or the path of one",
-            hint="Install it, or give its absolute path; sys.executable is this Python.",
-        )
-    return words
-
-
-def _checked_function(function: object, agent_type: str) -> str:
-    """How to call the function in texts."""
-    if inspect.iscoroutine(function):
-        function.close()  # or Python warns that it was never awaited
-        raise _not_callable(function, "Pass the function itself, without calling it.")
-    if not callable(function):
-        raise _not_callable(
-            function, f"Pass a function: scheduler.handler({agent_type!r})(function)."
-        )
-    if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
-        raise InvalidRequest(
-            "a generator function is no handler: it would return before it has begun",
-            field="function",
-            received=_title(function),
-            allowed="a function, or a coroutine function",
-            hint="Return the result; tell progress with job.report().",
-        )
-    _check_parameters(function)
-    return _title(function)
-
-
-def _check_parameters(function: Callable[..., Any]) -> None:
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some built-in functions have none
-        return
-    try:
-        signature.bind(None)
-    except TypeError as error:
-        raise InvalidRequest(
-            f"a handler is called with one argument, the job: {error}",
-            field="function",
-            received=f"{_title(function)}{signature}"[:200],
-            allowed="one parameter",
-            hint="Write def handler(job); bind other arguments with functools.partial.",
-        ) from None
-
-
 def _kind_of(function: object, kind: Kind | None, world: World) -> Kind:
     """A coroutine function belongs to the world of the program, unless `kind` says otherwise.
 
@@ -165,7 +107,7 @@ def _kind_of(function: object, kind: Kind | None, world: World) -> Kind:
         raise _wrong_kind(kind, "this kind is unknown", "Leave kind out for the usual one.")
     if kind == "subprocess":
         raise _wrong_kind(kind, "a subprocess needs its command", 'Write run=["program", "…"].')
-    if _is(inspect.iscoroutinefunction, function):
+    if is_kind(inspect.iscoroutinefunction, function):
         if kind == "thread":
             raise _wrong_kind(
                 kind, "a coroutine function does not run in a thread", "Define it without async."
@@ -184,27 +126,6 @@ def _kind_of(function: object, kind: Kind | None, world: World) -> Kind:
             "Define it with async def, or leave kind out.",
         )
     return "thread"
-
-
-def _is(test: Callable[[Any], bool], function: object) -> bool:
-    """The function itself, or the method that calling the object calls."""
-    return test(function) or test(getattr(function, "__call__", None))  # noqa: B004
-
-
-def _title(function: object) -> str:
-    inner = inspect.unwrap(getattr(function, "func", function))  # type: ignore[arg-type]
-    title = getattr(inner, "__qualname__", None) or type(function).__qualname__
-    return str(title).replace("<locals>.", "")
-
-
-def _not_callable(function: object, hint: str) -> InvalidRequest:
-    return InvalidRequest(
-        "a handler must be callable",
-        field="function",
-        received=type(function).__name__,
-        allowed="a coroutine function, a plain function, or run=[...] for a command",
-        hint=hint,
-    )
 
 
 def _wrong_kind(kind: object, what: str, hint: str) -> InvalidRequest:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scheduler import arguments as check
 from scheduler.domain.errors import InvalidRequest
 from scheduler.handle import Door, Handle
+from scheduler.workers.command import Command
 from scheduler.workers.executors import Executors
 from scheduler.workers.handlers import (
     Handler,
@@ -54,7 +55,7 @@ class Workers:
         self,
         agent_type: str,
         *,
-        run: Sequence[str] | None,
+        run: Command | None,
         kind: Kind | None,
         concurrency: int,
         timeout: float | None,
