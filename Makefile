@@ -1,5 +1,6 @@
 # make demo         install into .venv and run a real workflow of 103 tasks in about 12 seconds
 # make test         every check: format, lint, types, import rules, tests
+# make coverage     the tests, and which lines and branches they reach
 # make kill-test    kill -9 runs, owners of a shared file, and clients: nothing is lost or repeated
 # make conformance  let the official suite and inspector of MCP test the endpoint (needs npm)
 # make bench        print costs as ratios to references of the same run, in about five minutes
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test kill-test bench conformance clean
+.PHONY: demo test coverage kill-test bench conformance clean
 
 demo: $(INSTALLED)
 	rm -rf $(DEMO) && mkdir -p $(DEMO)
@@ -28,6 +29,9 @@ test: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest --numprocesses 2
+
+coverage: $(INSTALLED_DEV)
 	$(BIN)/pytest --numprocesses 2 --cov --cov-report=term:skip-covered
 
 kill-test: $(INSTALLED)
