@@ -1,243 +1,133 @@
-"""The example of an orchestrator: what it prints, how it ends, and that it goes on where it was."""
+"""The example of an orchestrator does what its page says, on a small repository."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
-
-from scheduler import Task, open_scheduler
-
-FOLDER = Path(__file__).parent.parent / "examples" / "orchestrator"
-PATIENCE = 60.0  # seconds; on an idle machine each run takes one to ten
 
 pytestmark = pytest.mark.process
 
-IMPORT_RULES = """
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "examples" / "orchestrator"
+PATIENCE = 60  # seconds until a test gives up on a process
+
+PROJECT = """
 [tool.importlinter]
-root_packages = ["mill"]
-
+root_packages = ["wheel"]
 [[tool.importlinter.contracts]]
-name = "The wheel does not know the gears"
+name = "The axle knows no wheel"
 type = "forbidden"
-source_modules = ["mill.wheel"]
-forbidden_modules = ["mill.gears"]
+source_modules = ["wheel.axle"]
+forbidden_modules = ["wheel.rim"]
 """
-FLAKY = """
-from pathlib import Path
-
-
-def test_flaky():
-    seen = Path("seen")
-    if not seen.exists():
-        seen.touch()
-        raise OSError("the first attempt fails")
-"""
-SLOW = """
-import os
-import time
-from pathlib import Path
-
-
-def test_slow():
-    Path("pid").write_text(str(os.getpid()))
-    while not Path("go").exists():
-        time.sleep(0.02)
-"""
-UNUSED = "import os\n"
+SLOW = "import time\n\n\ndef test_it() -> None:\n    time.sleep(60)\n"
 
 
 @pytest.fixture
-def mill(tmp_path: Path) -> Path:
-    """A small repository, all good."""
-    for path, text in {
-        "pyproject.toml": IMPORT_RULES,
-        "README.md": "[The wheel](mill/wheel.py)\n",
-        "mill/__init__.py": "",
-        "mill/py.typed": "",
-        "mill/wheel.py": "SPOKES = 8\n",
-        "mill/gears.py": "TEETH = 40\n",
-        "dam/__init__.py": "HEIGHT = 3\n",
-        "dam/py.typed": "",
-        "tests/daily/test_it.py": "def test_it():\n    pass\n",
-    }.items():
-        write(tmp_path / path, text)
-    return tmp_path
+def repository(tmp_path: Path) -> Path:
+    """Two modules, a rule for their imports, and a test."""
+    root = tmp_path / "repository"
+    for folder in ("wheel", "tests/demo"):
+        (root / folder).mkdir(parents=True)
+    (root / "pyproject.toml").write_text(PROJECT)
+    for module in ("__init__", "axle", "rim"):
+        (root / "wheel" / f"{module}.py").touch()
+    (root / "tests/demo/test_it.py").write_text("def test_it() -> None:\n    assert True\n")
+    return root
 
 
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text.lstrip())
+def words(repository: Path, *options: str) -> list[str]:
+    script = str(EXAMPLE / "orchestrate.py")
+    return [sys.executable, script, "--fast", "--root", str(repository), *options]
 
 
-def start(*options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(FOLDER / "orchestrate.py"), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def orchestrate(repository: Path, *options: str) -> tuple[int, str]:
+    """Run it to its end: the exit code, and what it printed."""
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+    done = subprocess.run(
+        words(repository, *options), capture_output=True, text=True, timeout=PATIENCE,
+        env=environment, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout
 
 
-def run(*options: str) -> tuple[int, str]:
-    """The exit code, and what was printed."""
-    return finish(start(*options))
+def reported(repository: Path) -> dict[str, str]:
+    """The status of each step, as the report file has it."""
+    report: dict[str, Any] = json.loads((repository / "build/quality/report.json").read_text())
+    return {step["step"]: step["status"] for step in report["steps"]}
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    with process:
+def test_a_good_repository_and_an_agent(repository: Path) -> None:
+    """All is good, an agent asks for a second look; run again, nothing is left to do."""
+    code, out = orchestrate(repository, "--agents")
+    assert code == 0, out
+    assert "5 of 5 steps are good" in out
+    assert "Review the report  by vera" in out
+    assert "Second look at tests/demo/test_it.py" in out
+    assert set(reported(repository).values()) == {"completed"}
+    code, out = orchestrate(repository, "--agents")
+    assert (code, out.splitlines()[-1]) == (0, "good: 0 steps begun in this run")
+
+
+def test_a_bad_one(repository: Path) -> None:
+    """What waits for the step that failed falls with it; once mended, all is checked anew."""
+    axle = repository / "wheel" / "axle.py"
+    axle.write_text("import os\n")
+    code, out = orchestrate(repository)
+    assert code == 1, out
+    assert "FAILED     Lint  exit code 1" in out
+    assert reported(repository) == {
+        "Lint": "failed",
+        "Import rules": "completed",
+        "Format": "completed",
+        "Split the tests": "cancelled",
+    }
+    axle.write_text("")
+    code, out = orchestrate(repository)
+    assert (code, "5 of 5 steps are good" in out) == (0, True), out
+
+
+def test_interrupted_and_gone_on_with(repository: Path) -> None:
+    """Ctrl-C gives back what runs; what was done stays done."""
+    (repository / "tests/demo/test_it.py").write_text(SLOW)
+    with subprocess.Popen(words(repository), stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
         try:
-            output, _ = process.communicate(timeout=PATIENCE)
+            lines = iter(program.stdout.readline, "")
+            before = []
+            for line in lines:
+                before.append(line)
+                if "done       Import rules" in "".join(before) and "begins     Test" in "".join(
+                    before
+                ):
+                    break
+            program.send_signal(signal.SIGINT)
+            rest = "".join(lines)
+            assert program.wait(PATIENCE) == 130, rest
         finally:
-            process.kill()
-    return process.returncode, output
+            program.kill()
+    assert "interrupted; run it again to go on" in rest
+    database = str(repository / "build/quality/tasks.db")
+    command = [sys.executable, "-m", "scheduler.cli", "list", "--db", database, "--json"]
+    listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["tasks"]
+    statuses = {task["summary"]: task["status"] for task in listed}
+    assert statuses["Import rules"] == "completed"
+    assert statuses["Test tests/demo/test_it.py"] == "ready"
 
 
-def told(what: str, output: str) -> list[str]:
-    """Of which steps it was told, in order."""
-    return re.findall(rf"^ *[\d.]+  {what} +(.+?)(?:  .*)?$", output, re.MULTILINE)
-
-
-def report_of(root: Path) -> dict[str, Any]:
-    report = json.loads((root / "build" / "quality" / "report.json").read_text())
-    assert isinstance(report, dict)
-    return report
-
-
-def until_it_is_there(path: Path) -> str:
-    for _ in range(int(PATIENCE / 0.02)):
-        if path.exists() and (text := path.read_text()):
-            return text
-        time.sleep(0.02)
-    raise TimeoutError(path)
-
-
-def test_the_fast_path_over_this_repository(tmp_path: Path) -> None:
-    """Real tools; an agent claims what no handler does, and asks for a step. Then all is done."""
-    database = str(tmp_path / "tasks.db")
-    code, output = run("--fast", "--agents", "--db", database)
-    assert code == 0, output
-    assert re.search(r"begins +Review the report  by vera$", output, re.MULTILINE)
-    done = told("done", output)
-    assert {"Lint", "Format", "Import rules", "Split the tests", "Report"} < set(done)
-    assert "Test tests/domain/test_ids.py" in done
-    assert done[-2].startswith("Second look at tests/")
-    assert done[-1] == "Review the report"
-    assert re.search(r"^  Lint +completed +1 +[\d.]+  All checks passed!$", output, re.MULTILINE)
-
-    code, output = run("--fast", "--agents", "--db", database)
-    assert code == 0, output
-    assert "everything was done before" in output
-    assert "good: 0 steps begun in this run" in output
-
-
-def test_a_step_that_fails(mill: Path) -> None:
-    """Fails the report and what waits for either; another run tries it anew, the rest not."""
-    write(mill / "mill" / "wheel.py", UNUSED)
-    code, output = run("--fast", "--root", str(mill))
-    assert code == 1, output
-    assert told("FAILED", output) == ["Lint", "Report"]
-    assert told("cancelled", output) == ["Split the tests", "Review the report"]
-    assert "2 of 4 steps are good" in output
-    assert report_of(mill)["failed"] == ["Lint", "Split the tests"]
-
-    code, output = run("--fast", "--root", str(mill))
-    assert code == 1, output
-    assert told("begins", output) == ["Lint", "Report"]
-
-    write(mill / "mill" / "wheel.py", "SPOKES = 9\n")
-    code, output = run("--fast", "--root", str(mill))
-    assert code == 0, output
-    assert report_of(mill)["failed"] == []
-
-
-def test_a_flaky_test_is_tried_again(mill: Path) -> None:
-    """And the report tells how often."""
-    write(mill / "tests" / "daily" / "test_it.py", FLAKY)
-    code, output = run("--fast", "--root", str(mill))
-    assert code == 0, output
-    assert told("again", output) == ["Test tests/daily/test_it.py"]
-    attempts = {step["step"]: step["attempts"] for step in report_of(mill)["steps"]}
-    assert attempts["Test tests/daily/test_it.py"] == 2
-    assert attempts["Lint"] == 1
-
-
-def test_all_steps(mill: Path) -> None:
-    """One for each package and each folder of tests; one type checker at a time."""
-    write(mill / "tests" / "nightly" / "test_more.py", "def test_more():\n    pass\n")
-    code, output = run("--root", str(mill))
-    assert code == 0, output
-    done = set(told("done", output))
-    assert {"Test tests/daily", "Test tests/nightly", "Links between pages"} < done
-    first, second = trio.run(type_checks, mill / "build" / "quality" / "tasks.db")
-    assert first.finished_s is not None
-    assert second.started_s is not None
-    assert first.finished_s <= second.started_s
-
-
-async def type_checks(database: Path) -> list[Task]:
-    """In the order in which they began."""
-    async with open_scheduler(database) as scheduler:
-        page = await scheduler.list(agent_type="types")
-    return sorted(page.tasks, key=lambda task: task.started_s or 0.0)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_it_goes_on_where_it_was(mill: Path, number: signal.Signals) -> None:
-    """After Ctrl-C as after kill -9: its commands end with it, and what was done stays done."""
-    write(mill / "tests" / "daily" / "test_it.py", SLOW)
-    process = start("--fast", "--root", str(mill))
-    tests = int(until_it_is_there(mill / "pid"))
-    second, refused = run("--fast", "--root", str(mill))
-    process.send_signal(number)
-    code, output = finish(process)
-    assert (second, "is in use by process" in refused) == (2, True), refused
-    assert code == (130 if number == signal.SIGINT else -number), output
-    assert ("interrupted" in output) == (number == signal.SIGINT)
-    until_gone(tests)
-
-    write(mill / "go", "")
-    code, output = run("--fast", "--root", str(mill))
-    assert code == 0, output
-    assert "goes on where it was" in output
-    begun = told("begins", output)
-    assert {"Test tests/daily/test_it.py", "Report"} <= set(begun)
-    assert "Lint" not in begun
-    assert "Split the tests" not in begun
-
-
-def until_gone(pid: int) -> None:
-    """A guard ends the commands of whoever was killed."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
-            return
-        time.sleep(0.02)
-    raise TimeoutError(pid)
-
-
-def test_the_same_in_asyncio(mill: Path) -> None:
-    """Good, and not good."""
-    program = [sys.executable, str(FOLDER / "on_asyncio.py")]
-    for text, code, lines in (
-        ("SPOKES = 8\n", 0, ["The lint: completed", "The format: completed"]),
-        (UNUSED, 1, ["The lint: failed", "The format: completed"]),
-    ):
-        write(mill / "mill" / "wheel.py", text)
-        done = subprocess.run(
-            program, cwd=mill, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-        assert (done.returncode, done.stdout.splitlines()) == (code, lines), done.stderr
+def test_the_same_in_asyncio(repository: Path) -> None:
+    """Thirty lines that lint and report."""
+    script = [sys.executable, str(EXAMPLE / "on_asyncio.py")]
+    good = subprocess.run(script, cwd=repository, capture_output=True, text=True, check=True)
+    assert good.stdout == "The lint: completed\nThe format: completed\n"
+    (repository / "wheel" / "axle.py").write_text("import os\n")
+    bad = subprocess.run(script, cwd=repository, capture_output=True, text=True, check=False)
+    assert (bad.returncode, bad.stdout) == (1, "The lint: failed\nThe format: completed\n")
