@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -89,6 +91,27 @@ def test_importing_the_scheduler_is_light() -> None:
     code = f"import sys, scheduler; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_every_python_example_is_python(page: Path) -> None:
+    """What stands at the top may await: it is a part of a program."""
+    for example in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        compile(example, page.name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("heading", ["From asyncio", "From threads"])
+def test_the_examples_for_other_programs_run(tmp_path: Path, heading: str) -> None:
+    """The first one under each heading, word for word."""
+    page = (ROOT / "docs" / "embedding-asyncio.md").read_text()
+    example = re.search(rf"# {heading}\n.*?```python\n(.*?)```", page, re.DOTALL)
+    assert example is not None
+    subprocess.run([sys.executable, "-c", example[1]], cwd=tmp_path, timeout=30, check=True)
+    listing = [sys.executable, "-m", "scheduler.cli", "list", "--db", "tasks.db", "--json"]
+    done = subprocess.run(listing, cwd=tmp_path, capture_output=True, timeout=30, check=True)
+    (task,) = json.loads(done.stdout)["tasks"]
+    assert (task["summary"], task["status"]) == ("The wheel", "completed")
 
 
 @pytest.mark.process
