@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from scheduler.domain.turns import IsOpen, Line, Place, Turns, stand_all
+from scheduler.domain.heads import Place
+from scheduler.domain.turns import IsOpen, Line, Turns
 
 KINDS_OF_WORKERS = 64  # whose turns are remembered, by the lanes they ask for
 
@@ -82,7 +83,7 @@ class ReadyQueue:
         line.places.update(fresh)
         for key, number in fresh:
             self._entries[number] = (line, key)
-        stand_in_all(self._lanes[line.lane].turns, line)
+        _stand(self._lanes[line.lane], line)
 
     def remove(self, number: int) -> bool:
         """Take a task out; False if it was not in. O(log n)."""
@@ -118,7 +119,7 @@ class ReadyQueue:
 
     def _head_may_be_new(self, line: Line, number: int) -> None:
         if line.places[0][1] == number:
-            stand_in_all(self._lanes[line.lane].turns, line)
+            _stand(self._lanes[line.lane], line)
 
     def _close(self, line: Line) -> None:
         name = (line.lane, line.group, line.limit_key)
@@ -155,15 +156,15 @@ class ReadyQueue:
         lane = self._lanes.get(name)
         if lane is None:
             return ()
-        for turns in lane.turns:
-            stand_all(turns, lane.lines.values())
+        for line in lane.lines.values():
+            _stand(lane, line)
         return (name,)
 
     def reopen_limit_key(self, limit_key: str) -> Iterable[str]:
         """Tasks with this limit key may start again. Returns the lanes this concerns."""
         lines = self._limited.get(limit_key, {}).values()
         for line in lines:
-            stand_in_all(self._lanes[line.lane].turns, line)
+            _stand(self._lanes[line.lane], line)
         return {line.lane for line in lines}
 
     def _turns_of(self, lanes: tuple[str, ...] | None) -> Turns:
@@ -177,7 +178,8 @@ class ReadyQueue:
             lane = self._lanes.get(name)
             if lane is not None:
                 lane.turns.append(turns)
-                stand_all(turns, lane.lines.values())
+                for line in lane.lines.values():
+                    turns.stand(line)
         return turns
 
     def _forget_turns(self, lanes: tuple[str, ...] | None) -> None:
@@ -193,7 +195,7 @@ class ReadyQueue:
         return sum(line.places.bisect_left(place) for line in self._lanes[line.lane].lines.values())
 
 
-def stand_in_all(many: Iterable[Turns], line: Line) -> None:
-    """Let a line stand with all workers who ask for its lane."""
-    for turns in many:
+def _stand(lane: Lane, line: Line) -> None:
+    """With all workers who ask for its lane."""
+    for turns in lane.turns:
         turns.stand(line)

@@ -9,16 +9,13 @@ before what is not.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from heapq import heapify, heappop, heappush, heapreplace
+from collections.abc import Callable
 
 from sortedcontainers import SortedList
 
-Place = tuple[float, int]  # sort key and number of a task: no two are equal
-IsOpen = Callable[[str, str | None], bool]  # may tasks of this lane and limit key start?
+from scheduler.domain.heads import FEW, Heads, Place
 
-FEW = 64  # so many entries are kept without a look whether they still count
+IsOpen = Callable[[str, str | None], bool]  # may tasks of this lane and limit key start?
 
 
 class Line:
@@ -32,17 +29,22 @@ class Line:
         self.limit_key = limit_key
         self.places: SortedList[Place] = SortedList()
 
-    def __lt__(self, other: Line) -> bool:
-        return id(self) < id(other)  # of two entries for one task, either
+
+class Sharer:
+    """A group among others: its lines, and when its next start is due by its share."""
+
+    __slots__ = ("head", "lines", "tag")
+
+    def __init__(self, place: Callable[[Line], Place | None]) -> None:
+        self.lines = Heads(place)
+        self.head: Line | None = None  # the best of them when it was last asked for
+        self.tag = 0.0  # in starts
 
 
 class Turns:
     """The lines that one kind of worker may choose from; `lanes` None: all.
 
     `points` are taken off for each start ahead; `weight` tells a group's share.
-
-    A line that may have become better stands in a heap at once; one that has become worse is
-    noticed when it comes up. So an entry never ranks behind its line.
     """
 
     def __init__(
@@ -54,12 +56,10 @@ class Turns:
         self._lanes = lanes
         self._points = points
         self._weight = weight
-        self._heap: list[tuple[float, int, Line]] = []
-        self._standing: dict[Line, Place] = {}  # the best entry of each line in the heap
-        self._groups: Counter[str | None] = Counter()  # lines that stand in it
-        self._tags: dict[str | None, float] = {}  # the start at which a group's next task is due
+        self._sharers: dict[str | None, Sharer] = {}
+        self._heads = Heads(self._place_of_sharer)
         self._now = 0.0  # in starts: the tag of the latest one
-        self._look_through_at = FEW
+        self._is_open: IsOpen | None = None  # while it is asked whose turn it is
 
     def wants(self, lane: str) -> bool:
         """Whether these workers ask for that lane."""
@@ -67,67 +67,49 @@ class Turns:
 
     def stand(self, line: Line) -> None:
         """Take a line in, or notice that its head may be better now. O(log lines)."""
-        known = self._standing.get(line)
-        if known is None:
-            if not self._groups[line.group]:  # whoever was away has not saved up for it
-                self._tags[line.group] = max(self._tags.get(line.group, 0.0), self._now)
-            self._groups[line.group] += 1
-        place = self._place(line)
-        if known is None or place < known:
-            self._standing[line] = place
-            heappush(self._heap, (*place, line))
-            if len(self._heap) > self._look_through_at:
-                self._look_through()
-
-    def _place(self, line: Line) -> Place:
-        key, number = line.places[0]
-        return key + self._points * self._tags[line.group], number
+        sharer = self._sharers.get(line.group)
+        if sharer is None:
+            sharer = self._new_sharer(line.group)
+        sharer.lines.offer(line)
+        if sharer not in self._heads:  # whoever was away has not saved up for it
+            sharer.tag = max(sharer.tag, self._now)
+        self._heads.offer(sharer)
 
     def next(self, is_open: IsOpen) -> Line | None:
         """The line whose turn it is. One that is not open must `stand` again when it is."""
-        heap, standing = self._heap, self._standing
-        while heap:
-            value, number, line = heap[0]
-            known = (value, number)
-            if standing.get(line) != known:
-                heappop(heap)
-            elif not line.places or not is_open(line.lane, line.limit_key):
-                heappop(heap)
-                self._leave(line)
-            elif (place := self._place(line)) != known:
-                heapreplace(heap, (*place, line))
-                standing[line] = place
-            else:
-                return line
-        return None
+        self._is_open = is_open
+        try:
+            sharer = self._heads.best()
+            return None if sharer is None else sharer.head
+        finally:
+            self._is_open = None
 
     def started(self, group: str | None) -> None:
         """A task of this group was taken."""
-        tag = self._tags[group]
-        self._now = max(self._now, tag)
-        self._tags[group] = tag + 1.0 / self._weight(group)
+        sharer = self._sharers[group]
+        self._now = max(self._now, sharer.tag)
+        sharer.tag += 1.0 / self._weight(group)
 
-    def _leave(self, line: Line) -> None:
-        del self._standing[line]
-        group = line.group
-        self._groups[group] -= 1
-        if not self._groups[group]:
-            del self._groups[group]
-            if self._tags[group] <= self._now:
-                del self._tags[group]
+    def _place_of_line(self, line: Line) -> Place | None:
+        if not line.places:
+            return None
+        if self._is_open is not None and not self._is_open(line.lane, line.limit_key):
+            return None
+        return line.places[0]
 
-    def _look_through(self) -> None:
-        """Drop the entries that count no more; O(1) an entry, for it waits for a doubling."""
-        for line in [line for line in self._standing if not line.places]:
-            self._leave(line)
-        self._heap = [(*place, line) for line, place in self._standing.items()]
-        heapify(self._heap)
-        self._look_through_at = max(FEW, 2 * len(self._heap))
-        if len(self._tags) > self._look_through_at:
-            self._tags = {g: t for g, t in self._tags.items() if self._groups[g] or t > self._now}
+    def _place_of_sharer(self, sharer: Sharer) -> Place | None:
+        line = sharer.head = sharer.lines.best()
+        if line is None:
+            return None
+        key, number = line.places[0]
+        return key + self._points * sharer.tag, number
 
-
-def stand_all(turns: Turns, lines: Iterable[Line]) -> None:
-    """Take in several lines."""
-    for line in lines:
-        turns.stand(line)
+    def _new_sharer(self, group: str | None) -> Sharer:
+        if len(self._sharers) > FEW + 2 * len(self._heads):  # mostly of groups that are gone
+            self._sharers = {
+                name: sharer
+                for name, sharer in self._sharers.items()
+                if sharer in self._heads or sharer.tag > self._now
+            }
+        sharer = self._sharers[group] = Sharer(self._place_of_line)
+        return sharer

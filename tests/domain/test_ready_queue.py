@@ -117,4 +117,4 @@ def test_memory_does_not_grow_with_workers_that_never_come_back() -> None:
         queue.add(("builder", f"group {number}", None), number, float(-number))
         assert queue.pop() == number
     turns = queue._turns["builder",]
-    assert max(len(turns._heap), len(turns._standing), len(turns._tags)) < 200
+    assert max(len(turns._heads), len(turns._sharers)) < 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +73,28 @@ def test_workers_of_different_lanes_do_not_spend_each_others_share() -> None:
     queue.add_many(("slow", "a", None), [(0.0, number) for number in range(10)])
     queue.add_many(("slow", "b", None), [(0.0, number) for number in range(100_000, 100_010)])
     assert Counter(by_hundreds(queue.pop(("slow",)) or 0) for _ in range(10)) == {"a": 5, "b": 5}
+
+
+@pytest.mark.parametrize("of", ["groups", "limit keys"])
+def test_the_choice_looks_at_few_lines(of: str) -> None:
+    """A claim costs as much with a thousand lines as with ten."""
+    looks = 0
+
+    def is_open(lane: str, limit_key: str | None) -> bool:
+        nonlocal looks
+        looks += 1
+        return True
+
+    queue = fair()
+    for number in range(10_000):
+        name = f"{number % 1_000}"
+        line = ("general", name, None) if of == "groups" else ("general", None, name)
+        queue.add(line, number, -float(number % 97))
+    queue.pop(None, is_open)
+    looks = 0
+    for _ in range(500):
+        queue.pop(None, is_open)
+    assert looks < 500 * 5
 
 
 @settings(deadline=None)
