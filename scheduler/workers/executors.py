@@ -18,6 +18,7 @@ from scheduler.workers.in_processes import run_command_of
 from scheduler.workers.in_threads import InThreads
 from scheduler.workers.job import Job
 from scheduler.workers.running import Ended, Executor, InTrio, Running
+from scheduler.workers.watchdog import watched_asyncio
 
 if TYPE_CHECKING:
     import asyncio
@@ -94,7 +95,9 @@ class Executors:
 
         if self._loop is not None:
             handle = in_asyncio.handle_in(self._loop, self._door, self._sources)
-            return in_asyncio.in_other_thread(self._loop, handle, ended)
+            executor = in_asyncio.in_other_thread(self._loop, handle, ended)
+            stack.enter_context(watched_asyncio(self._loop, lambda: executor.has_jobs))
+            return executor
         with warnings.catch_warnings():  # it defines a kind of class that Python gives up
             warnings.simplefilter("ignore", DeprecationWarning)
             from trio_asyncio import open_loop

@@ -44,6 +44,11 @@ class InAsyncio:
         self._back = back
         self._tasks: dict[Running, asyncio.Task[outcome.Maybe[Any]]] = {}  # the loop's own
 
+    @property
+    def has_jobs(self) -> bool:
+        """Whether any is under way; may be asked from any thread."""
+        return bool(self._tasks)
+
     def start(self, running: Running) -> None:
         lose = partial(self._lose, running)
         running.cancel = partial(self._over, partial(self._cancel, running), lose)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 
 import pytest
 import trio
@@ -12,6 +13,7 @@ import trio.lowlevel
 
 from scheduler import InvalidRequest, Status
 from scheduler.asyncio import Scheduler
+from scheduler.workers import watchdog
 from scheduler.workers.job import BlockingJob, Job
 from tests.bridging.test_asyncio_program import with_scheduler
 
@@ -50,6 +52,27 @@ def test_handlers_of_every_kind_run_where_they_belong() -> None:
         assert (child.status, child.parent_id) == (Status.COMPLETED, tasks[0].id)
 
     with_scheduler(use)
+
+
+def test_a_handler_that_blocks_the_program_s_loop_is_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the actors, in another thread, go on."""
+    monkeypatch.setattr(watchdog, "BLOCKED_AFTER", 0.1)
+    monkeypatch.setattr(watchdog, "LOOK_EVERY", 0.02)
+
+    async def use(scheduler: Scheduler) -> None:
+        @scheduler.handler("general")
+        async def slow(job: Job) -> None:
+            time.sleep(0.4)  # noqa: ASYNC251
+
+        await scheduler.enqueue("A task")
+        await scheduler.run_workers(until_idle=True)
+
+    with_scheduler(use)
+    (told,) = [r.message for r in caplog.records if "blocked" in r.message]
+    assert "slow for 'general' has blocked the asyncio loop" in told
+    assert "asyncio.to_thread" in told
 
 
 def test_cancelling_run_workers_ends_the_pool_in_order() -> None:
