@@ -11,19 +11,19 @@ from typing import Any, TypeVar
 import outcome
 import trio
 
-from actors.commands import ClaimReady
 from actors.home import forked
 from actors.observer import Callback, Carry, Listener
 from actors.system import Asking
-from scheduler.bridging.crossing import Abandoned, Crossing, GiveBack, closed
+from scheduler.bridging.crossing import Abandoned, Crossing, GiveBack
 from scheduler.bridging.ferry import Ferry, nothing
-from scheduler.domain.errors import SchedulerClosed, WrongContext
+from scheduler.bridging.outside import Outside
+from scheduler.domain.errors import WrongContext
 from scheduler.handle import Door
 
 T = TypeVar("T")
 
 
-class AsyncioDoor:
+class AsyncioDoor(Outside):
     """The way from tasks of `loop` to the actors behind `door`, in the Trio loop of `token`.
 
     That loop may run in another thread, or in the same one under trio-asyncio. Cancelling a
@@ -38,28 +38,14 @@ class AsyncioDoor:
         loop: asyncio.AbstractEventLoop,
         nursery: trio.Nursery | None = None,
     ) -> None:
-        self.trio_door: Door = door.trio_door
+        super().__init__(door, token, nursery)
         self._loop = loop
-        self._nursery = nursery
-        self._process = os.getpid()
-        self._over = Ferry(token.run_sync_soon)
         self._back = Ferry(loop.call_soon_threadsafe)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended the actors, if they did not close."""
-        return self.trio_door.failure
-
-    @property
-    def sequence(self) -> int | None:
-        """The number of the newest change; None where only the actors know it."""
-        return self.trio_door.sequence
 
     async def ask(self, command: Asking[T]) -> T:
         """Send a command and wait for its answer. A claim that is left goes back at once."""
-        claims: object = command  # whose answer would be missed
-        give_back: Any = self.trio_door.give_back if isinstance(claims, ClaimReady) else None
-        crossing, told = self._start(partial(self.trio_door.ask, command), give_back)
+        ask = partial(self.trio_door.ask, command)
+        crossing, told = self._start(ask, self._giving_back(command))
         try:
             result: outcome.Maybe[T] = await told
         except BaseException:
@@ -70,10 +56,6 @@ class AsyncioDoor:
     def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
         """Tell `callback` every event from now on, in the asyncio loop unless `carry` is given."""
         return self.trio_door.observe(callback, carry or partial(self._back.carry, lost=nothing))
-
-    async def give_back(self, claims: Any) -> None:
-        """Release what was claimed for a caller that has gone."""
-        await self.run_in_trio(partial(self.trio_door.give_back, claims))
 
     async def run_in_trio(self, function: Callable[[], Awaitable[T]]) -> T:
         """Await a Trio coroutine function in the loop of the actors.
@@ -104,9 +86,6 @@ class AsyncioDoor:
         crossing = Crossing(function, deliver, self._closed, give_back, nursery)
         self._over.carry(crossing.start, crossing.lose)
         return crossing, told
-
-    def _closed(self) -> SchedulerClosed:
-        return closed(self.failure)
 
     def _check(self) -> None:
         if asyncio._get_running_loop() is not self._loop or os.getpid() != self._process:

@@ -7,24 +7,24 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import outcome
 import trio
 
-from actors.commands import ClaimReady
 from actors.home import forked
 from actors.observer import Callback, Carry, Listener
 from actors.system import Asking
-from scheduler.bridging.crossing import Abandoned, Crossing, closed
-from scheduler.bridging.ferry import Ferry, nothing
-from scheduler.domain.errors import SchedulerClosed, WrongContext
+from scheduler.bridging.crossing import Abandoned, Crossing
+from scheduler.bridging.ferry import nothing
+from scheduler.bridging.outside import Outside
+from scheduler.domain.errors import WrongContext
 from scheduler.handle import Door
 
 T = TypeVar("T")
 
 
-class ThreadDoor:
+class ThreadDoor(Outside):
     """The way from any thread to the actors behind `door`, in the Trio loop of `token`.
 
     Its coroutines block the thread and never suspend. KeyboardInterrupt, or whatever else a
@@ -35,30 +35,14 @@ class ThreadDoor:
     def __init__(
         self, door: Door, token: trio.lowlevel.TrioToken, nursery: trio.Nursery | None = None
     ) -> None:
-        self.trio_door: Door = door.trio_door
-        self._token = token
-        self._nursery = nursery
-        self._process = os.getpid()
-        self._over = Ferry(token.run_sync_soon)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended the actors, if they did not close."""
-        return self.trio_door.failure
-
-    @property
-    def sequence(self) -> int | None:
-        """The number of the newest change; None where only the actors know it."""
-        return self.trio_door.sequence
+        super().__init__(door, token, nursery)
 
     async def ask(self, command: Asking[T]) -> T:
         """Send a command and wait for its answer. A claim that is left goes back at once."""
-        claims: object = command  # whose answer would be missed
-        give_back: Any = self.trio_door.give_back if isinstance(claims, ClaimReady) else None
         self._check()
         told: SimpleQueue[outcome.Maybe[T]] = SimpleQueue()
         ask = partial(self.trio_door.ask, command)
-        crossing = Crossing(ask, told.put, self._closed, give_back)
+        crossing = Crossing(ask, told.put, self._closed, self._giving_back(command))
         try:
             self._over.carry(crossing.start, crossing.lose)
             result = told.get()
@@ -70,10 +54,6 @@ class ThreadDoor:
     def observe(self, callback: Callback, carry: Carry | None = None) -> Listener:
         """Tell `callback` every event from now on, in the thread of the actors."""
         return self.trio_door.observe(callback, carry)
-
-    async def give_back(self, claims: Any) -> None:
-        """Release what was claimed for a caller that has gone."""
-        await self.run_in_trio(partial(self.trio_door.give_back, claims))
 
     async def run_in_trio(self, function: Callable[[], Awaitable[T]]) -> T:
         """Await a Trio coroutine function in the loop of the actors.
@@ -94,9 +74,6 @@ class ThreadDoor:
         crossing = Crossing(function, told.set_result, self._closed, nursery=self._nursery)
         self._over.carry(crossing.start, crossing.lose)
         return Running(told, partial(self._over.carry, crossing.abandon, nothing))
-
-    def _closed(self) -> SchedulerClosed:
-        return closed(self.failure)
 
     def _check(self) -> None:
         if os.getpid() != self._process:
