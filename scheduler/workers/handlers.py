@@ -56,19 +56,7 @@ def make_handler(
     own_thread: bool = False,
 ) -> Handler:
     """A handler, every argument checked; InvalidRequest names the fix."""
-    name("agent_type", agent_type)
-    number_in("concurrency", concurrency, 1, MOST_AT_ONCE, whole=True)
-    if timeout is not None:
-        number_in("timeout", timeout, 0.001, TEN_YEARS)
-    number_in("grace", grace, 0, 86_400)
-    if retry is not None and not isinstance(retry, RetryPolicy):
-        raise InvalidRequest(
-            "retry is no RetryPolicy",
-            field="retry",
-            received=type(retry).__name__,
-            allowed="a RetryPolicy, or None",
-            hint="Write retry=RetryPolicy(first=5, cap=600).",
-        )
+    check_options(agent_type, concurrency, timeout, retry, grace)
     if run is not None:
         words, title = checked_command(run, agent_type)
         kind = "subprocess" if kind is None else kind
@@ -96,6 +84,37 @@ def make_handler(
         grace,
         own_thread,
     )
+
+
+def check_options(
+    agent_type: object,
+    concurrency: int,
+    timeout: float | None,
+    retry: object,
+    grace: float,
+) -> None:
+    """What can be told before there is a function."""
+    if callable(agent_type):
+        raise InvalidRequest(
+            "a handler needs an agent type",
+            field="agent_type",
+            received=getattr(agent_type, "__qualname__", type(agent_type).__name__),
+            allowed="the agent_type of the tasks that it does",
+            hint='Write @scheduler.handler("builder") above the function.',
+        )
+    name("agent_type", agent_type)
+    number_in("concurrency", concurrency, 1, MOST_AT_ONCE, whole=True)
+    if timeout is not None:
+        number_in("timeout", timeout, 0.001, TEN_YEARS)
+    number_in("grace", grace, 0, 86_400)
+    if retry is not None and not isinstance(retry, RetryPolicy):
+        raise InvalidRequest(
+            "retry is no RetryPolicy",
+            field="retry",
+            received=type(retry).__name__,
+            allowed="a RetryPolicy, or None",
+            hint="Write retry=RetryPolicy(first=5, cap=600).",
+        )
 
 
 def _kind_of(function: object, kind: Kind | None, world: World) -> Kind:

@@ -16,6 +16,7 @@ from scheduler.workers.handlers import (
     Kind,
     World,
     already_registered,
+    check_options,
     make_handler,
 )
 from scheduler.workers.holders import holder_name, take_back
@@ -64,6 +65,7 @@ class Workers:
         own_thread: bool,
     ) -> Callable[[F], F]:
         """Register a command at once; else return the decorator that registers a function."""
+        check_options(agent_type, concurrency, timeout, retry, grace)
 
         def add(function: F) -> F:
             self._add(

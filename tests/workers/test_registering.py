@@ -80,6 +80,13 @@ async def test_an_option_out_of_range(
     refused(lambda: scheduler.handler(**arguments)(work), field, hint)
 
 
+async def test_what_can_be_told_before_there_is_a_function(scheduler: Scheduler) -> None:
+    """Is told at once: the decorator may never be called, or be taken for the handler."""
+    refused(lambda: scheduler.handler("builder", timeout=-1), "timeout", "from 0.001")
+    bare: Any = scheduler.handler
+    refused(lambda: bare(work), "agent_type", '@scheduler.handler("builder")')
+
+
 @pytest.mark.parametrize(
     ("function", "hint"),
     [
