@@ -149,6 +149,7 @@ class Mailroom:
         }
         assert loaded.sequence == records.sequence
         self._check_lanes()
+        self._check_limits()
         self._check_events()
         self.resolver.dependencies.graph.check()
 
@@ -157,6 +158,24 @@ class Mailroom:
         assert self.out_of_order == []
         told = {n: t.status for n, t in self.events.items() if not t.status.finished}
         assert told == {n: t.status for n, t in self.persister.records.tasks.items()}
+
+    def _check_limits(self) -> None:
+        """What limits count is what runs, and no claim waits beside a task that may start."""
+        holdings, leasing = self.prioritizer.holdings, self.prioritizer.leasing
+        running = [task for task in holdings.tasks.values() if task.status is Status.RUNNING]
+        live = Counter(("agent_type", task.agent_type) for task in running)
+        live.update(("limit_key", task.limit_key) for task in running if task.limit_key)
+        assert {scope: len(numbers) for scope, numbers in holdings.limits._live.items()} == live
+        saved = {limit.scope: limit for limit in self.store.load().limits}
+        assert saved == holdings.limits._limits
+        is_open = leasing.is_open(self.now)
+        may_start = [
+            task
+            for task in holdings.tasks.values()
+            if task.status is Status.READY and is_open(task.agent_type, task.limit_key)
+        ]
+        assert holdings.queue.has_turn(None, is_open) == bool(may_start)
+        assert not may_start or not len(leasing._waiting)
 
     def _check_lanes(self) -> None:
         records = self.persister.records

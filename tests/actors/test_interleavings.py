@@ -11,6 +11,7 @@ from actors import commands as c
 from actors.messages import To
 from actors.reply import Reply
 from scheduler.domain.errors import SchedulerError
+from scheduler.domain.limits import Limit, LimitKind
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import checked_all
 from scheduler.domain.spec import TaskSpec
@@ -33,7 +34,18 @@ ACTIONS = (
     "update",
     "add_prerequisites",
     "flush",
+    "limit",
+    "limit",
+    "claim",
+    "pause",
+    "drain",
+    "resume",
+    "move",
+    "revoked",
 )
+
+LANES = ("general", "builder")
+KEYS = (None, "k", "other")
 
 do = st.tuples(st.just("do"), st.sampled_from(ACTIONS), st.integers(0, 2**16))
 deliver = st.tuples(st.just("deliver"), st.sampled_from(list(To)), st.integers(1, 4))
@@ -77,6 +89,14 @@ class Clients:
                 return c.ClaimReady("w", None, 1 + choice % 3, 100.0, choice % 2 * 50.0, Reply())
             case "flush":
                 return c.Flush(Reply())
+            case "limit":
+                return c.SetLimit(_limit(choice), Reply())
+            case "pause" | "resume":
+                return c.SetPaused(LANES[choice % 2], action == "pause", Reply())
+            case "drain":
+                return c.Drain(LANES[choice % 2], Reply())
+            case "revoked":
+                return c.AwaitRevoked("w", choice % 2 * 50.0, Reply())
         if claim is not None:
             verb: Any = {"give_up": "fail"}.get(action, action)
             finish = c.Finish(verb, claim.task.number, claim.token, error="boom")
@@ -97,9 +117,24 @@ class Clients:
                     return c.Retry(task.number, choice % 2 == 0, Reply())
                 case "update":
                     return c.Update(task.number, {"base_priority": choice % 11}, Reply())
+                case "move":
+                    changes = {"agent_type": LANES[choice % 2], "limit_key": KEYS[choice % 3]}
+                    return c.Update(task.number, changes, Reply())
                 case "add_prerequisites":
                     return c.AddPrerequisites(task.number, (other.number,), (), Reply())
         return None
+
+
+def _limit(choice: int) -> Limit:
+    """Of an agent type or a limit key: so many at once, so many in a time, or lifted."""
+    scope: tuple[LimitKind, str] = ("agent_type", "general") if choice % 2 else ("limit_key", "k")
+    match choice // 2 % 4:
+        case 0:
+            return Limit(*scope)
+        case 1:
+            return Limit(*scope, starts=1 + choice % 3, per=40.0)
+        case _:
+            return Limit(*scope, concurrency=1 + choice % 3)
 
 
 def _specs(
@@ -107,6 +142,9 @@ def _specs(
 ) -> tuple[TaskSpec, ...]:
     first = TaskSpec(
         "first",
+        agent_type=LANES[choice % 2],
+        limit_key=KEYS[choice % 3],
+        group=KEYS[choice // 3 % 3],
         key=key,
         prerequisites=[task] if task and choice % 2 else [],
         run_after=[other] if other and choice % 3 == 0 else [],
@@ -148,6 +186,7 @@ def test_actors_agree_whatever_the_order_of_delivery(
             room.deliver(what, number)
         elif kind == "settle":
             room.settle()
+            room.check()
         else:
             room.now += number
     room.settle()
