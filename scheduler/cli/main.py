@@ -38,6 +38,7 @@ COMMANDS = {
     "resume": "scheduler.cli.changing_commands",
     "limit": "scheduler.cli.limit_commands",
     "limits": "scheduler.cli.limit_commands",
+    "every": "scheduler.cli.schedule_commands",
     "schedules": "scheduler.cli.schedule_commands",
     "stop-schedule": "scheduler.cli.schedule_commands",
     "doctor": "scheduler.cli.doctor_command",

@@ -1,16 +1,55 @@
-"""`schedules` and `stop-schedule`: the work that recurs."""
+"""`every`, `schedules` and `stop-schedule`: the work that recurs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
 from scheduler import shapes
-from scheduler.cli.options import as_json_option, database_option
+from scheduler.cli.options import as_json_option, database_option, given, seconds, task_fields
 from scheduler.cli.output import print_json, print_table
 from scheduler.cli.session import ask
 from scheduler.cli.text import safe
 from scheduler.domain.views import ScheduleStatus
 from scheduler.handle import Handle
+
+
+@click.command("every")
+@click.argument("when")
+@click.argument("description")
+@click.option("--name", metavar="NAME", help="Its name; default: made of the summary and WHEN.")
+@click.option("--timezone", metavar="ZONE", help="Of a cron expression; default: UTC.")
+@click.option(
+    "--catch-up",
+    type=click.Choice(["skip", "once", "all"]),
+    help="What becomes of moments that were missed; default: skip.",
+)
+@click.option(
+    "--deadline-after", callback=seconds, metavar="SPAN", help="From its making to its deadline."
+)
+@click.option("--source", metavar="NAME", help="Who asks: human (the default), agent_planner, ….")
+@task_fields
+@database_option
+@as_json_option
+def every_command(when: str, description: str, database: str, as_json: bool, **fields: Any) -> None:
+    """Make such a task again and again. Makes the database if it is not there.
+
+    WHEN is an interval (15m, 1h30m, 2d) or a cron expression of five fields. The same name again
+    takes the place of what had it. Tasks are made while some process has the database open.
+
+    \b
+    Examples:
+      headrace every 15m "Sweep the cache" --agent-type janitor
+      headrace every "0 6 * * MON-FRI" "Build it all" --name nightly --timezone Europe/Berlin
+    """
+    asked = given(fields)
+
+    async def question(scheduler: Handle) -> list[ScheduleStatus]:
+        name = await scheduler.every(when, description, **asked)
+        return [each for each in await scheduler.schedules() if each.name == name]
+
+    _print(ask(database, question, create=True), as_json)
 
 
 @click.command("schedules")

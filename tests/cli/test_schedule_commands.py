@@ -31,6 +31,32 @@ def test_schedules(here: Command, tmp_path: Path) -> None:
     assert refused.err.startswith("error [invalid_request]: no schedule has this name")
 
 
+def test_every(here: Command) -> None:
+    """Prints what it has set up; the same again changes nothing, another takes its place."""
+    words = ["every", "366d", "Sweep", "--agent-type", "janitor", "--limit-key", "disk", "--json"]
+    (first,) = here(*words).json["schedules"]
+    assert (first["name"], first["when"], first["agent_type"]) == (
+        "Sweep (366d)",
+        "366d",
+        "janitor",
+    )
+    assert here(*words).json["schedules"] == [first]
+    cron = ["every", "0 6 29 2 *", "Build", "--name", "b", "--timezone", "Europe/Berlin"]
+    here(*cron, "--catch-up", "once", "--deadline-after", "2h")
+    here(*cron, "--group", "g")
+    both = {each["name"]: each for each in here("schedules", "--json").json["schedules"]}
+    assert set(both) == {"Sweep (366d)", "b"}
+    assert (both["b"]["catch_up"], both["b"]["group"]) == ("skip", "g")
+
+
+def test_what_cannot_recur(here: Command) -> None:
+    """A moment of its own, and a time that nobody can tell."""
+    for words in (["15 minutes", "x"], ["15m", "x", "--deadline", "+2h"]):
+        refused = here("every", *words, code=2)
+        assert refused.err.startswith("error [inval")
+        assert "hint:" in refused.err
+
+
 def test_nothing_recurs(here: Command) -> None:
     """Is said beside the empty table."""
     here("enqueue", "x")
