@@ -103,16 +103,24 @@ class Holdings:
             self.queue.add_many(line, keys)
             self.fresh.add(line[0])
 
-    def withdraw(self, number: int) -> tuple[Task, Facts]:
-        """Take a task out altogether."""
+    def withdraw(self, number: int, *, settling: bool = False) -> tuple[Task, Facts]:
+        """Take a task out altogether.
+
+        The attempt of one that is `settling`, on its way to the resolver, counts until `settled`:
+        or else the next one would start, and be on record, before this one has ended there.
+        """
         task = self.tasks.pop(number)
         if task.status is Status.READY:
             self.queue.remove(number)
             self._forget_moment(number)
-        elif task.status is Status.RUNNING:
-            for scope in self.limits.attempt_ended(task):
-                self.reopen(scope)
+        elif task.status is Status.RUNNING and not settling:
+            self.settled(task)
         return task, self.facts.pop(number)
+
+    def settled(self, task: Task) -> None:
+        """The attempt of this task, if it had one, has ended: another may start in its place."""
+        for scope in self.limits.attempt_ended(task):
+            self.reopen(scope)
 
     def reopen(self, scope: LimitScope) -> None:
         """Tasks that this limit held back, or a pause of their lane, may start again."""

@@ -151,7 +151,7 @@ class Leasing:
             if task is None:
                 outcomes.append(self._not_mine(finish))
                 continue
-            self._holdings.withdraw(finish.number)
+            self._holdings.withdraw(finish.number, settling=True)
             completed = lifecycle.complete(task, finish.result_json, now)
             settled.append(completed)
             attempts.append(lifecycle.attempt_of(task, "completed", now))
@@ -174,9 +174,10 @@ class Leasing:
         if task is None:
             return self._answer_late(finish, command.reply)
         error = finish.error or ""
-        _, facts = self._holdings.withdraw(finish.number)
+        again = command.retryable and task.attempt < task.max_attempts
+        _, facts = self._holdings.withdraw(finish.number, settling=not again)
         attempts = [lifecycle.attempt_of(task, "failed", now, error)]
-        if command.retryable and task.attempt < task.max_attempts:
+        if again:
             jitter = self._random_bits(JITTER_BITS) / 2**JITTER_BITS
             delay = lifecycle.backoff(task.attempt, jitter)
             if command.retry_after is not None:

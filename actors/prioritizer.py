@@ -63,15 +63,15 @@ class Prioritizer:
         attempts: list[Attempt] = []
         last_attempts: list[Attempt] = []
         for task in self.holdings.take_timers(now):
-            _, facts = self.holdings.withdraw(task.number)
-            if task.status is Status.RUNNING:
+            expired = task.status is Status.RUNNING
+            changed = lifecycle.expire(task, now) if expired else lifecycle.open_at(task, now)
+            last = changed.status.finished
+            _, facts = self.holdings.withdraw(task.number, settling=last)
+            if expired:
                 self.leasing.revocations.note(task)
-                changed = lifecycle.expire(task, now)
                 ended = lifecycle.attempt_of(task, "expired", now, changed.error)
-                (last_attempts if changed.status.finished else attempts).append(ended)
-            else:
-                changed = lifecycle.open_at(task, now)
-            if changed.status is Status.FAILED:
+                (last_attempts if last else attempts).append(ended)
+            if last:
                 failed.append(changed)
             else:
                 moved.append(self.holdings.score_and_hold(changed, facts, now))
@@ -161,6 +161,8 @@ class Prioritizer:
         handed = [self.holdings.score(entry, now) for entry in message.handed]
         kept = [self.holdings.score(entry, now) for entry in message.kept]
         self.holdings.hold_many(handed, message.handed, now)
+        for task in message.ended:
+            self.holdings.settled(task)
         changed = handed + kept if kept else handed
         nature = message.nature
         return [
@@ -198,7 +200,7 @@ class Prioritizer:
         task = self.holdings.tasks.get(command.number)
         if task is None or command.dry_run:
             return [(To.RESOLVER, replace(command, hops=command.hops + 1))]
-        self.holdings.withdraw(command.number)
+        self.holdings.withdraw(command.number, settling=True)
         attempts = []
         if task.status is Status.RUNNING:
             self.leasing.revocations.note(task)

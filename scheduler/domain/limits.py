@@ -126,10 +126,12 @@ class Limits:
             self._live.setdefault(scope, set()).add(task.number)
 
     def attempt_ended(self, task: Task) -> list[LimitScope]:
-        """It does not run any more. Returns where another may start in its place."""
+        """If it ran, it does not any more. Returns where another may start in its place."""
         opened: list[LimitScope] = []
         for scope in _scopes(task.agent_type, task.limit_key):
-            live = self._live[scope]
+            live = self._live.get(scope)
+            if live is None or task.number not in live:
+                continue
             live.discard(task.number)
             limit = self._limits.get(scope)
             if limit is not None and len(live) + 1 == limit.concurrency:

@@ -11,11 +11,13 @@ import pytest
 import trio
 
 from scheduler import (
+    Event,
     Idle,
     InvalidRequest,
     LimitStatus,
     Scheduler,
     SchedulerClosed,
+    TaskEvent,
     TaskSpec,
     open_scheduler,
 )
@@ -276,3 +278,38 @@ async def test_bad_limits(
     assert hint is None or hint in (caught.value.hint or "")
     with pytest.raises(InvalidRequest, match="weight"):
         await scheduler.set_share("a", 0)
+
+
+@pytest.mark.parametrize("how", ["complete", "fail", "cancel", "expire"])
+async def test_the_record_never_holds_more_than_the_limit(scheduler: Scheduler, how: str) -> None:
+    """An attempt has ended there before the next one begins: whoever listens sees one at a time."""
+    running: set[str] = set()
+    most = 0
+
+    def listen(event: Event) -> None:
+        nonlocal most
+        if isinstance(event, TaskEvent):
+            (running.add if event.task.status == "running" else running.discard)(event.task.id)
+            most = max(most, len(running))
+
+    with scheduler.on_event(listen):
+        await scheduler.set_limit(limit_key="api", concurrency=1)
+        await ready(scheduler, 3, limit_key="api", max_attempts=1)
+        async with trio.open_nursery() as nursery:
+            for name in "ab":
+                nursery.start_soon(_work, scheduler, name, how)
+        await trio.testing.wait_all_tasks_blocked()
+    assert (most, running) == (1, set())
+
+
+async def _work(scheduler: Scheduler, name: str, how: str) -> None:
+    while claims := await scheduler.claim(name, lease=10, wait=50):
+        for claim in claims:
+            await trio.sleep(1)
+            match how:
+                case "complete":
+                    await scheduler.complete(claim)
+                case "fail":
+                    await scheduler.fail(claim, "why")
+                case "cancel":
+                    await scheduler.cancel(claim.task)
