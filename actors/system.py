@@ -1,28 +1,20 @@
-"""The four actors and the writer, their mailboxes, and the loops that run them.
-
-A mailbox is an unbounded trio memory channel of lists: an actor takes everything that waits at
-each wake-up, handles it, and sends what its handlers returned, one list for each receiver. The
-handlers are plain functions, so when one command alone is under way, the loop of ingest calls
-the next handler directly instead of waking its task: the same messages in the same order.
-"""
+"""The four actors and the writer as one: what clients ask of them, their start and their end."""
 
 from __future__ import annotations
 
 import gc
-from collections import deque
 from collections.abc import Callable, Iterable
-from math import inf
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import trio
 
 from actors import commands as c
 from actors import messages as m
-from actors.clock import Clock
 from actors.gate import Gate
 from actors.home import Home, InTrio
 from actors.ingest import Ingest
-from actors.messages import Post, To
+from actors.loops import Actor, Loops
+from actors.messages import To
 from actors.observer import Callback, Carry, Listener, Observer
 from actors.persister import Persister
 from actors.prioritizer import Prioritizer
@@ -34,9 +26,6 @@ from scheduler.domain.task import Status
 from scheduler.domain.views import Claim
 
 T = TypeVar("T")
-Mail = list[Any]
-
-BRIEF = 100  # tasks, about 2 ms
 
 
 class Asking(Protocol[T]):
@@ -46,22 +35,6 @@ class Asking(Protocol[T]):
 
     @property
     def reply(self) -> Reply[T]: ...
-
-
-class Actor(Protocol):
-    """What a loop needs to know of an actor."""
-
-    def handle(self, message: Any, now: float) -> list[Post]:
-        """Take one message; change state; return what to send."""
-        ...
-
-    def after(self, now: float) -> list[Post]:
-        """Called when a mailbox is drained, and at `due`."""
-        ...
-
-    def due(self) -> float:
-        """When `after` must be called even if no message comes; inf: never."""
-        ...
 
 
 class System(InTrio):
@@ -83,19 +56,14 @@ class System(InTrio):
         self._ingest = ingest
         self._prioritizer = prioritizer
         self._persister = persister
-        self._writer = writer
-        self._actors: dict[To, Actor] = {
+        actors: dict[To, Actor] = {
             To.INGEST: ingest,
             To.RESOLVER: resolver,
             To.PRIORITIZER: prioritizer,
             To.PERSISTER: persister,
         }
+        self._loops = Loops(actors, writer, observer, wall, self._time_jumped)
         self._home = Home()
-        self._clock = Clock(wall, trio.current_time)
-        self._channels = {to: trio.open_memory_channel[Mail](inf) for to in To}
-        self._door: Mail | None = None  # commands on their way to ingest, while it sleeps
-        self._mail = 0  # lists that wait in mailboxes
-        self._asleep_until = dict.fromkeys(To, inf)
         self._asked: set[Reply[Any]] = set()
         self._stopped = False
 
@@ -119,11 +87,11 @@ class System(InTrio):
     def send(self, command: Asking[Any]) -> None:
         """Let ingest have a command whose reply is awaited elsewhere, until `forget`."""
         self._asked.add(command.reply)
-        self._knock(command)
+        self._loops.knock(command)
 
     def tell(self, command: Asking[Any]) -> None:
         """Let ingest have a command whose answer nobody needs."""
-        self._knock(command)
+        self._loops.knock(command)
 
     def forget(self, command: Asking[Any]) -> None:
         """Nobody waits for the reply any more."""
@@ -134,23 +102,13 @@ class System(InTrio):
         for claim in claims:
             self.tell(c.Release(c.Finish("release", claim.task.number, claim.token), Reply()))
 
-    def _knock(self, command: Any) -> None:
-        """Put a command into the door's list, which ingest takes whole when it wakes up."""
-        if self._door is None:
-            self._door = [command]
-            self._send(To.INGEST, self._door)
-        else:
-            self._door.append(command)
-
     # ------------------------------------------------------------- life
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """Recover what the store holds, then run the actors until cancelled."""
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._run_writer)
-                for to, actor in self._actors.items():
-                    nursery.start_soon(self._run_actor, to, actor)
+                self._loops.start(nursery)
                 await self._recover()
                 task_status.started()
         except Exception as error:
@@ -166,16 +124,19 @@ class System(InTrio):
         collecting = gc.isenabled()
         gc.disable()  # nothing of what is loaded is garbage: looking for it costs a fifth
         try:
-            loaded = self._persister.load(self._now())
+            loaded = self._persister.load(self._loops.now())
             self._ingest.ids.not_before(loaded.largest)
             recovered: Reply[None] = Reply()
-            self._send(To.RESOLVER, [m.Recover(loaded, recovered)])
+            self._loops.send(To.RESOLVER, [m.Recover(loaded, recovered)])
             await recovered.wait()
             self._ingest.recurring.load(loaded.schedules)
-            self._send(To.INGEST, [])  # wake it: some may be due
+            self._loops.send(To.INGEST, [])  # wake it: some may be due
         finally:
             if collecting:
                 gc.enable()
+
+    def _time_jumped(self, now: float) -> None:
+        self._prioritizer.handle(m.ClockJumped(), now)  # it has nothing to say to that
 
     async def close(self) -> None:
         """Let nothing new in, answer those who wait, save everything."""
@@ -183,7 +144,7 @@ class System(InTrio):
         if self._stopped:
             return
         for to in (To.PRIORITIZER, To.PERSISTER):
-            self._send(to, [m.Closing()])
+            self._loops.send(to, [m.Closing()])
         while not self._stopped:
             try:
                 await self._ask(c.Flush(Reply()))
@@ -225,102 +186,11 @@ class System(InTrio):
         """How many changes are not saved yet."""
         return self._persister.unsaved
 
-    # ------------------------------------------------------------- loops
-
-    async def _run_actor(self, to: To, actor: Actor) -> None:
-        inbox = self._channels[to][1]
-        while True:
-            messages = await self._next_mail(to, actor, inbox)
-            now = self._now()
-            if to is To.INGEST and self._mail == 0 and len(messages) == 1 and _brief(messages[0]):
-                self._run_directly(to, messages[0], now)
-                continue
-            posts = [post for message in messages for post in actor.handle(message, now)]
-            posts += actor.after(now)
-            self._deliver(posts)
-
-    async def _next_mail(
-        self, to: To, actor: Actor, inbox: trio.MemoryReceiveChannel[Mail]
-    ) -> Mail:
-        """Everything that waits; an empty list when the actor's moment has come."""
-        due = actor.due()
-        self._asleep_until[to] = due
-        if due == inf:
-            messages = await self._receive(inbox)
-        else:
-            messages = []
-            with trio.move_on_after(max(0.0, due - self._clock.now())):
-                messages = await self._receive(inbox)
-        self._asleep_until[to] = -inf
-        if to is To.INGEST:
-            self._door = None
-        try:
-            while True:
-                messages = messages + inbox.receive_nowait()
-                self._mail -= 1
-        except trio.WouldBlock:
-            return messages
-
-    async def _receive(self, inbox: trio.MemoryReceiveChannel[Mail]) -> Mail:
-        messages = await inbox.receive()
-        self._mail -= 1
-        return messages
-
-    def _run_directly(self, to: To, message: Any, now: float) -> None:
-        """One command alone: handler after handler, in the order in which mail would arrive."""
-        waiting: deque[Post] = deque([cast("Post", (to, message))])
-        while waiting:
-            to, message = waiting.popleft()
-            if to is To.WRITER or to is To.OBSERVER:
-                self._send(to, [message])
-                continue
-            actor = self._actors[to]
-            waiting += actor.handle(message, now)
-            waiting += actor.after(now)
-            if actor.due() < self._asleep_until[to]:
-                self._send(to, [])  # wake its loop: there is less time to sleep than it knew
-
-    async def _run_writer(self) -> None:
-        inbox = self._channels[To.WRITER][1]
-        while True:
-            for job in await self._receive(inbox):
-                self._send(To.PERSISTER, [await self._writer.work(job)])
-
-    def _deliver(self, posts: list[Post]) -> None:
-        mail: dict[To, Mail] = {}
-        for to, message in posts:
-            mail.setdefault(to, []).append(message)
-        for to, messages in mail.items():
-            self._send(to, messages)
-
-    def _send(self, to: To, messages: Mail) -> None:
-        if to is To.OBSERVER:
-            for message in messages:
-                self.observer.tell(message.events)
-            return
-        self._mail += 1
-        self._channels[to][0].send_nowait(messages)
-
-    def _now(self) -> float:
-        now = self._clock.now()
-        if self._clock.jumped():
-            self._prioritizer.handle(m.ClockJumped(), now)  # it has nothing to say to that
-        return now
-
 
 def _stopped(failure: BaseException | None) -> SchedulerClosed:
     error = SchedulerClosed("the scheduler has stopped; the outcome is unknown")
     error.__cause__ = failure
     return error
-
-
-def _brief(message: Any) -> bool:
-    """Whether handling it from door to disk in one go leaves the loop to others soon."""
-    match message:
-        case c.Enqueue(requests=many) | c.Complete(finishes=many):
-            return len(many) <= BRIEF
-        case _:
-            return True
 
 
 def alone(error: BaseException) -> BaseException:

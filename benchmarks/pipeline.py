@@ -1,7 +1,7 @@
 """The actors without loops, mail and threads: handler after handler, in the order of the mail.
 
 What is measured here is the work of the handlers alone. It is how the scheduler itself runs a
-command that comes alone (see `actors/system.py`).
+command that comes alone (see `actors/loops.py`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from actors import commands as c
 from actors import messages as m
 from actors.gate import Gate
 from actors.ingest import Ingest
+from actors.loops import Actor
 from actors.messages import Post, To
 from actors.persister import Persister
 from actors.prioritizer import Prioritizer
 from actors.reply import Reply
 from actors.resolver import Resolver
-from actors.system import Actor, Asking
+from actors.system import Asking
 from persistence.store import Store
 from scheduler import TaskSpec
 from scheduler.domain.priority import SOURCE_SCORES
