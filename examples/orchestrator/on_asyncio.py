@@ -1,6 +1,8 @@
-"""The idea of orchestrate.py in an asyncio program: run me, in the folder of a repository.
+"""The idea of orchestrate.py in an asyncio program: run me.
 
-python examples/orchestrator/on_asyncio.py [DATABASE]
+    python examples/orchestrator/on_asyncio.py [DATABASE]
+
+It checks the repository in the current folder.
 """
 
 from __future__ import annotations

@@ -1,17 +1,20 @@
 """An orchestrator that checks the quality of a repository: run me.
 
-python examples/orchestrator/orchestrate.py [--fast] [--agents] [--root DIR] [--db FILE]
+    python examples/orchestrator/orchestrate.py [--fast] [--agents] [--root DIR] [--db FILE]
 
-pipeline.py     the graph of steps
-handlers.py     what does them
-report.py       what gathers how they ended
-visitor.py      an agent that shares the queue over MCP
-orchestrate.py  holds it together: the scheduler, its workers, its server, the end
+What holds it together is here: the scheduler, its workers, its server, and the end. Beside it:
+
+    pipeline.py   the graph of steps
+    handlers.py   what does them
+    report.py     what gathers how they ended
+    narrator.py   what tells of it meanwhile
+    visitor.py    an agent that shares the queue over MCP
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -67,7 +70,7 @@ async def end_on_signal(scope: trio.CancelScope) -> None:
 
 
 def main() -> int:
-    """Returns 0 if all is good, 1 if a step has failed, 130 if it was interrupted."""
+    """Returns 0 if all is good, 1 if a step failed, 2 for want of the file, 130 if interrupted."""
     parser = argparse.ArgumentParser(description="Check the quality of a repository.")
     parser.add_argument("--fast", action="store_true", help="only what takes seconds")
     parser.add_argument("--agents", action="store_true", help="let an agent review the report")
@@ -76,12 +79,15 @@ def main() -> int:
     options = parser.parse_args()
     database = (options.db or options.root / "build" / "quality" / "tasks.db").absolute()
     database.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=database.with_name("log.txt"))
     os.chdir(options.root)
+    code = USAGE
     try:
-        return trio.run(lambda: orchestrate(database, fast=options.fast, agents=options.agents))
-    except SchedulerError as error:  # such as a file that another process has open
-        print(f"{error.message}\n{error.hint or ''}", file=sys.stderr)
-        return USAGE
+        code = trio.run(lambda: orchestrate(database, fast=options.fast, agents=options.agents))
+    except* SchedulerError as group:  # such as a file that another process has open
+        for error in group.exceptions:
+            print(error, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -6,16 +6,20 @@ work: a run that was killed goes on where it was, and a changed file is checked 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from scheduler import Scheduler, Status, Task, TaskSpec
+from scheduler import AlreadyFinished, Scheduler, Status, Task, TaskSpec
 
 CHECKED = {".py", ".toml", ".md"}
 PATIENCE = timedelta(minutes=15)  # from the submission to the deadline of the report
 ONE_TYPE_CHECKER = "type-checker"
+RUNS = "quality-"  # what the names of all runs begin with
+LAST = ("report", "reviewer")
+UNFINISHED = ("pending", Status.RUNNING)
 
 
 def group_of(root: Path, *, fast: bool) -> str:
@@ -26,13 +30,14 @@ def group_of(root: Path, *, fast: bool) -> str:
         hidden = any(part.startswith(".") or part == "build" for part in inner.parts)
         if path.suffix in CHECKED and not hidden and path.is_file():
             digest.update(str(inner).encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"quality-{'fast' if fast else 'full'}-{digest.hexdigest()[:12]}"
+    return f"{RUNS}{'fast' if fast else 'full'}-{digest.hexdigest()[:12]}"
 
 
 async def submit(scheduler: Scheduler, group: str, *, fast: bool) -> tuple[Task, Task]:
     """Put the graph of a run into the queue, unless it is there; the report and the review."""
     await scheduler.set_limit(limit_key=ONE_TYPE_CHECKER, concurrency=1)
-    await _reopen_failed(scheduler, group)
+    await _drop_other_runs(scheduler, group)
+    await _reopen(scheduler, group)
     *_, report, review = await scheduler.enqueue_many(steps(group, fast=fast))
     if report.deadline is None and not report.status.finished:
         # No part of the spec: with a deadline of its own each run would be another request.
@@ -94,8 +99,30 @@ def _types() -> dict[str, Any]:
     return one | {"each": "*/py.typed", "by_folder": True, "seconds": 30}
 
 
-async def _reopen_failed(scheduler: Scheduler, group: str) -> None:
-    """What failed in an earlier run is tried anew, with all that fell with it."""
-    page = await scheduler.list(group=group, status=Status.FAILED, limit=500)
-    for task in sorted(page.tasks, key=lambda task: task.agent_type == "report"):
-        await scheduler.retry(task, cascade=True)  # the report last: it waits for the others
+async def _drop_other_runs(scheduler: Scheduler, group: str) -> None:
+    """What was left undone of another state of the tree would now be done on this one."""
+    for task in await _tasks(scheduler, status=UNFINISHED):
+        if task.group != group and (task.group or "").startswith(RUNS):
+            with suppress(AlreadyFinished):  # it went with one that it waited for
+                await scheduler.cancel(task, "the tree has changed")
+
+
+async def _reopen(scheduler: Scheduler, group: str) -> None:
+    """What failed or was dropped in an earlier run of the same tree is tried anew.
+
+    Nothing comes back before what it waits for, so the report and the review come last.
+    """
+    ended = await _tasks(scheduler, group=group, status=[Status.FAILED, Status.CANCELLED])
+    for task in sorted(ended, key=lambda task: (task.agent_type in LAST, task.id)):
+        if (await scheduler.get(task)).status.finished:  # else it came back with another
+            await scheduler.retry(task, cascade=True)
+
+
+async def _tasks(scheduler: Scheduler, **wanted: Any) -> list[Task]:
+    """All pages of a list."""
+    page = await scheduler.list(limit=500, **wanted)
+    tasks = [*page.tasks]
+    while page.has_more:
+        page = await scheduler.list(limit=500, cursor=page.cursor, **wanted)
+        tasks += page.tasks
+    return tasks
