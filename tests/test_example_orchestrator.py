@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +26,6 @@ type = "forbidden"
 source_modules = ["wheel.axle"]
 forbidden_modules = ["wheel.rim"]
 """
-SLOW = "import time\n\n\ndef test_it() -> None:\n    time.sleep(60)\n"
 
 
 @pytest.fixture
@@ -93,34 +91,6 @@ def test_a_bad_one(repository: Path) -> None:
     axle.write_text("")
     code, out = orchestrate(repository)
     assert (code, "5 of 5 steps are good" in out) == (0, True), out
-
-
-def test_interrupted_and_gone_on_with(repository: Path) -> None:
-    """Ctrl-C gives back what runs; what was done stays done."""
-    (repository / "tests/demo/test_it.py").write_text(SLOW)
-    with subprocess.Popen(words(repository), stdout=subprocess.PIPE, text=True) as program:
-        assert program.stdout is not None
-        try:
-            lines = iter(program.stdout.readline, "")
-            before = []
-            for line in lines:
-                before.append(line)
-                if "done       Import rules" in "".join(before) and "begins     Test" in "".join(
-                    before
-                ):
-                    break
-            program.send_signal(signal.SIGINT)
-            rest = "".join(lines)
-            assert program.wait(PATIENCE) == 130, rest
-        finally:
-            program.kill()
-    assert "interrupted; run it again to go on" in rest
-    database = str(repository / "build/quality/tasks.db")
-    command = [sys.executable, "-m", "scheduler.cli", "list", "--db", database, "--json"]
-    listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["tasks"]
-    statuses = {task["summary"]: task["status"] for task in listed}
-    assert statuses["Import rules"] == "completed"
-    assert statuses["Test tests/demo/test_it.py"] == "ready"
 
 
 def test_the_same_in_asyncio(repository: Path) -> None:

@@ -57,6 +57,7 @@ class Turns:
         self._points = points
         self._weight = weight
         self._sharers: dict[str | None, Sharer] = {}
+        self._look_through_at = FEW
         self._heads = Heads(self._place_of_sharer)
         self._now = 0.0  # in starts: the tag of the latest one
         self._is_open: IsOpen | None = None  # while it is asked whose turn it is
@@ -105,11 +106,9 @@ class Turns:
         return key + self._points * sharer.tag, number
 
     def _new_sharer(self, group: str | None) -> Sharer:
-        if len(self._sharers) > FEW + 2 * len(self._heads):  # mostly of groups that are gone
-            self._sharers = {
-                name: sharer
-                for name, sharer in self._sharers.items()
-                if sharer in self._heads or sharer.tag > self._now
-            }
+        if len(self._sharers) >= self._look_through_at:  # what has nothing ready is forgotten
+            sharers = self._sharers.items()
+            self._sharers = {name: sharer for name, sharer in sharers if sharer in self._heads}
+            self._look_through_at = max(FEW, 2 * len(self._sharers))
         sharer = self._sharers[group] = Sharer(self._place_of_line)
         return sharer
