@@ -35,9 +35,9 @@ coverage: $(INSTALLED_DEV)
 	$(BIN)/pytest --numprocesses 2 --cov --cov-report=term:skip-covered
 
 kill-test: $(INSTALLED)
-	$(BIN)/python benchmarks/kill_run.py
-	$(BIN)/python -m benchmarks.kill_owner
-	$(BIN)/python -m benchmarks.endings
+	$(BIN)/python benchmarks/campaigns/kill_run.py
+	$(BIN)/python -m benchmarks.campaigns.kill_owner
+	$(BIN)/python -m benchmarks.campaigns.endings
 
 conformance: $(INSTALLED)
 	$(BIN)/python -m tests.conformance.run --folder $(CONFORMANCE) $(CONFORMANCE_OPTIONS)

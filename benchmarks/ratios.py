@@ -16,7 +16,8 @@ from statistics import median
 
 import msgspec
 
-from benchmarks import (
+from benchmarks.measuring import Figure, Unit
+from benchmarks.sections import (
     bridges,
     claims,
     endpoint,
@@ -31,10 +32,9 @@ from benchmarks import (
     throughput,
     workers,
 )
-from benchmarks.measuring import Figure, Unit
-from benchmarks.workload import Scratch, scratch
+from benchmarks.workload import Bench, bench_in
 
-SECTIONS: dict[str, Callable[[Scratch], Iterator[Figure]]] = {
+SECTIONS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "throughput": throughput.figures,
     "handlers": handlers.figures,
     "workers": workers.figures,
@@ -60,9 +60,9 @@ def main() -> int:
     began = time.perf_counter()
     print(_line("measure", "ours", "reference", "ratio (low..high)", "gate", "ok"))
     figures: list[Figure] = []
-    with scratch(options.folder) as files:
+    with bench_in(options.folder) as bench:
         for name in options.only or SECTIONS:
-            for figure in SECTIONS[name](files):
+            for figure in SECTIONS[name](bench):
                 figures.append(figure)
                 print(_row(figure), flush=True)
     failed = [figure.measure for figure in figures if not figure.ok]

@@ -44,12 +44,20 @@ def spec(place: int, prerequisites: Sequence[TaskSpec] = ()) -> TaskSpec:
     )
 
 
-class Scratch:
-    """A folder for database files, on a disk: a commit in memory would prove nothing."""
+class Bench:
+    """What a section works with: a folder on a disk, and whether it is to be done soon.
 
-    def __init__(self, folder: Path) -> None:
+    A commit in memory would prove nothing. `quick` asks for a smoke run of a few seconds.
+    """
+
+    def __init__(self, folder: Path, quick: bool = False) -> None:
+        self.quick = quick
         self._folder = folder
         self._files = 0
+
+    def pick(self, full: T, quick: T) -> T:
+        """The first of two sizes, or the second one in a quick run."""
+        return quick if self.quick else full
 
     def new(self) -> str:
         """The path of a file that does not exist yet."""
@@ -58,12 +66,12 @@ class Scratch:
 
 
 @contextmanager
-def scratch(parent: Path) -> Iterator[Scratch]:
+def bench_in(parent: Path, quick: bool = False) -> Iterator[Bench]:
     """A new folder in `parent`, removed at the end."""
     if file_system(str(parent)) in IN_MEMORY:
         raise SystemExit(f"{parent} lies in memory; name a folder on a disk with --folder")
     with TemporaryDirectory(prefix="headrace-bench-", dir=parent) as folder:
-        yield Scratch(Path(folder))
+        yield Bench(Path(folder), quick)
 
 
 def run(work: Work[T], path: str = ":memory:", store: Store | None = None) -> T:

@@ -12,7 +12,7 @@ from statistics import median
 import trio
 
 from benchmarks.measuring import Figure, at_most
-from benchmarks.workload import Scratch, run
+from benchmarks.workload import Bench, run
 from scheduler import Job, Scheduler
 
 TIMES = 50
@@ -75,12 +75,12 @@ def _lives(command: int) -> bool:
     return True
 
 
-def figures(files: Scratch) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """Of jobs of one scheduler on a `synced` file."""
-    yield Figure("cancel until its Trio handler is told", "s", run(trio_handler, files.new()))
+    yield Figure("cancel until its Trio handler is told", "s", run(trio_handler, bench.new()))
     yield Figure(
         f"cancel until a deaf subprocess is gone, grace {GRACE:g} s",
         "s",
-        run(partial(deaf_subprocess, file=files.new() + ".pid"), files.new()),
+        run(partial(deaf_subprocess, file=bench.new() + ".pid"), bench.new()),
         gate=at_most(GRACE + 1.0),
     )

@@ -13,7 +13,7 @@ from actors.messages import To
 from actors.reply import Reply
 from benchmarks.measuring import Figure, at_most, compare
 from benchmarks.pipeline import Pipeline, enqueue
-from benchmarks.workload import Scratch, open_specs, spec
+from benchmarks.workload import Bench, open_specs, spec
 from scheduler import Weights
 from scheduler.domain import priority
 from scheduler.domain.priority import Facts
@@ -21,7 +21,7 @@ from scheduler.domain.priority import Facts
 LEASE = 300.0  # seconds
 
 
-def figures(_: Scratch) -> Iterator[Figure]:
+def figures(_: Bench) -> Iterator[Figure]:
     """From one handler to the next by direct calls."""
     yield compare(
         "complete, until 1 dependent can be claimed / message",

@@ -10,7 +10,7 @@ import trio
 
 from benchmarks import by_hand
 from benchmarks.measuring import Figure, at_least, compare
-from benchmarks.workload import Scratch, linked_specs, open_specs, run
+from benchmarks.workload import Bench, linked_specs, open_specs, run
 from scheduler import Scheduler, Task, TaskSpec
 
 BATCH = 1_000
@@ -61,33 +61,33 @@ async def in_cycles(scheduler: Scheduler, tasks: int = 3_000) -> float:
     return tasks / (time.perf_counter() - began)
 
 
-def figures(files: Scratch) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """Against SQLite by hand, on the same disk in turn with it."""
     yield compare(
         "enqueue_many, batches of 1,000 / executemany",
         "/s",
-        lambda: run(in_batches, files.new()),
-        lambda: by_hand.executemany(files.new(), made(), BATCH),
+        lambda: run(in_batches, bench.new()),
+        lambda: by_hand.executemany(bench.new(), made(), BATCH),
         at_least(0.30),
     )
     yield compare(
         "enqueue, 64 clients / one INSERT a commit",
         "/s",
-        lambda: run(at_once, files.new()),
-        lambda: by_hand.insert_each(files.new(), open_specs(500)),
+        lambda: run(at_once, bench.new()),
+        lambda: by_hand.insert_each(bench.new(), open_specs(500)),
         at_least(4),
     )
     yield compare(
         "enqueue, 1 client / one INSERT a commit",
         "/s",
-        lambda: run(alone, files.new()),
-        lambda: by_hand.insert_each(files.new(), open_specs(500)),
+        lambda: run(alone, bench.new()),
+        lambda: by_hand.insert_each(bench.new(), open_specs(500)),
     )
     yield compare(
         "enqueue, claim, complete by 100 / by hand, by 1",
         "/s",
-        lambda: run(in_cycles, files.new()),
-        lambda: by_hand.work_through(files.new(), open_specs(300)),
+        lambda: run(in_cycles, bench.new()),
+        lambda: by_hand.work_through(bench.new(), open_specs(300)),
         at_least(5),
     )
 

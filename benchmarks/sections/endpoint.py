@@ -19,9 +19,9 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+from benchmarks.campaigns.raw_session import RawSession, session
 from benchmarks.measuring import PAIRS, Figure, at_least, at_most, compare, paired
-from benchmarks.raw_session import RawSession, session
-from benchmarks.workload import Scratch, linked_specs
+from benchmarks.workload import Bench, linked_specs
 from scheduler import open_scheduler
 
 CALLS = 300  # in a row, for one value
@@ -32,22 +32,22 @@ UNFINISHED = 100_000
 BATCH = 10_000
 
 
-def figures(files: Scratch) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """Calls one after the other, many sessions at a time, and the start."""
     for runtime in ("asyncio", "trio"):
-        yield trio.run(_calls_over_stdio, files.new(), runtime)
-    yield trio.run(_calls_over_http, files.new())
+        yield trio.run(_calls_over_stdio, bench.new(), runtime)
+    yield trio.run(_calls_over_http, bench.new())
     yield compare(
         f"{SESSIONS} sessions on a file, enqueue to complete / one session",
         "/s",
-        lambda: trio.run(_cycles, files.new(), SESSIONS),
-        lambda: trio.run(_cycles, files.new(), 1),
+        lambda: trio.run(_cycles, bench.new(), SESSIONS),
+        lambda: trio.run(_cycles, bench.new(), 1),
         at_least(1),
         pairs=3,
     )
-    full = files.new()
+    full = bench.new()
     trio.run(_fill, full)
-    yield _starting("empty file", lambda: files.new(), at_most_ratio=1.5)
+    yield _starting("empty file", lambda: bench.new(), at_most_ratio=1.5)
     yield _starting(f"{UNFINISHED:,} unfinished tasks", lambda: full, at_most_ratio=3.0)
 
 

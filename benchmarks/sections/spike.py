@@ -13,8 +13,8 @@ import trio
 
 from benchmarks.lateness import Lateness, watched
 from benchmarks.measuring import Figure, Gate, at_most
-from benchmarks.slow_disk import COMMIT, slow_store
-from benchmarks.workload import Scratch, run, spec
+from benchmarks.sections.slow_disk import COMMIT, slow_store
+from benchmarks.workload import Bench, run, spec
 from scheduler import Scheduler
 
 SPIKE, SPIKE_AT = 1.0, 30  # seconds, and which commit takes them
@@ -24,10 +24,10 @@ PERIOD = 0.005  # seconds between two calls of a kind
 GATES: dict[str, Gate] = {"heartbeat": at_most(0.05)}
 
 
-def figures(files: Scratch) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """The longest call of each kind, and the longest time for which the loop was not there."""
     for disk, commit_seconds, gates in (("slow", COMMIT, GATES), ("fast", 0.0, {})):
-        store = slow_store(files.new(), {SPIKE_AT: SPIKE}, commit_seconds)
+        store = slow_store(bench.new(), {SPIKE_AT: SPIKE}, commit_seconds)
         seen: list[Lateness] = []
         longest = run(watched(_look_on, seen), store=store)
         assert store.commits > SPIKE_AT

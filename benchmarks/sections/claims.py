@@ -13,7 +13,7 @@ from actors.messages import Entry, To
 from actors.reply import Reply
 from benchmarks.measuring import PAIRS, Figure, at_most, paired, percentile
 from benchmarks.pipeline import Pipeline
-from benchmarks.workload import Scratch, spec
+from benchmarks.workload import Bench, spec
 from scheduler.domain.admission import make_task
 from scheduler.domain.priority import Facts
 from scheduler.domain.request import checked
@@ -59,7 +59,7 @@ class Queue:
         return Entry(task, Facts(rank, inf, task.base_priority, 100.0, 0))
 
 
-def figures(_: Scratch) -> Iterator[Figure]:
+def figures(_: Bench) -> Iterator[Figure]:
     """Two queues, claimed from in turn."""
     many, few = Queue(MANY), Queue(FEW)
     values = [(many.claim_p99(), few.claim_p99()) for _ in range(PAIRS)]

@@ -3,7 +3,7 @@
 In turn the standard input of `headrace mcp` is closed, and the client that started it is killed
 with kill -9; a claim is waiting at that moment. The process must be gone within two seconds.
 
-    python -m benchmarks.endings --times 50
+    python -m benchmarks.campaigns.endings --times 50
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from statistics import median
 
 import trio
 
-from benchmarks.raw_session import session
+from benchmarks.campaigns.raw_session import session
 
 LIMIT = 2.0  # seconds
 LATEST = 10.0  # seconds until a process that stays is killed
 CLIENT = """
 import sys, trio
 from pathlib import Path
-from benchmarks.raw_session import session
+from benchmarks.campaigns.raw_session import session
 async def main():
     async with session(Path(sys.argv[1])) as client:
         async with trio.open_nursery() as nursery:

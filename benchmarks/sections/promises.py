@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import median
 
-from benchmarks import handlers, throughput
 from benchmarks.measuring import PAIRS, Figure, Gate, Unit, at_least, at_most, once
-from benchmarks.workload import Scratch, run
+from benchmarks.sections import handlers, throughput
+from benchmarks.workload import Bench, run
 
 
-def figures(files: Scratch) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """Medians, each against the promise."""
     yield _promise(
         "promise: enqueues on a file, 64 clients",
         "/s",
-        lambda: run(throughput.at_once, files.new()),
+        lambda: run(throughput.at_once, bench.new()),
         at_least(1_000),
     )
     for dependents in (1, 100):

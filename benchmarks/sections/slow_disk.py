@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import trio
 
-from benchmarks import by_hand, throughput
+from benchmarks import by_hand
 from benchmarks.lateness import Lateness, TimedStore, stalls, watched, writing
 from benchmarks.measuring import Figure, compare
-from benchmarks.workload import Scratch, Work, open_specs, run
+from benchmarks.sections import throughput
+from benchmarks.workload import Bench, Work, open_specs, run
 from persistence.sqlite import open_sqlite
 from scheduler import Scheduler
 from tests.support.stores import SlowStore
@@ -46,29 +47,29 @@ CASES = (
 )
 
 
-def figures(files: Scratch) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """By hand on the same slow disk; stalls beside those of a loop that has nothing to do."""
     idle: list[Lateness] = []
     run(watched(_do_nothing, idle))
     for case in CASES:
-        yield from _on_slow_disk(case, files, idle[0])
+        yield from _on_slow_disk(case, bench, idle[0])
     for case in CASES:
         seen: list[Lateness] = []
         timed: list[TimedStore] = []
         for _ in range(REPETITIONS):
-            timed.append(TimedStore(open_sqlite(files.new())))
+            timed.append(TimedStore(open_sqlite(bench.new())))
             run(watched(case.work, seen), store=timed[-1])
         yield from stalls(f"disk, {case.name}", seen, idle[0])
         yield from writing(case.name, timed)
 
 
-def _on_slow_disk(case: Case, files: Scratch, idle: Lateness) -> Iterator[Figure]:
+def _on_slow_disk(case: Case, bench: Bench, idle: Lateness) -> Iterator[Figure]:
     seen: list[Lateness] = []
     yield compare(
         f"slow disk, {case.name} / by hand",
         "/s",
-        lambda: run(watched(case.work, seen), store=slow_store(files.new())),
-        lambda: case.by_hand(files.new()),
+        lambda: run(watched(case.work, seen), store=slow_store(bench.new())),
+        lambda: case.by_hand(bench.new()),
         pairs=REPETITIONS,
     )
     yield from stalls(f"slow disk, {case.name}", seen, idle)

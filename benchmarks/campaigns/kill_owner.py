@@ -8,7 +8,7 @@ moments; its own client starts a new session. Then it must hold that
 - every task whose enqueue was acknowledged is on record, and no enqueue made two,
 - no task was handed to two workers, and what was completed stays completed.
 
-    python -m benchmarks.kill_owner --kills 50 --sessions 6 --seed 1
+    python -m benchmarks.campaigns.kill_owner --kills 50 --sessions 6 --seed 1
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pathlib import Path
 
 import trio
 
-from benchmarks.raw_session import RawSession, SessionEndedError, ToolError, session
+from benchmarks.campaigns.raw_session import RawSession, SessionEndedError, ToolError, session
 from persistence.ownership import last_owner
 
 LIMIT = 600.0  # seconds, for all of it

@@ -11,7 +11,7 @@ from contextlib import closing
 import trio
 
 from benchmarks.measuring import Figure, at_most, compare
-from benchmarks.workload import Scratch, linked_specs
+from benchmarks.workload import Bench, linked_specs
 from persistence.opening import connect
 from scheduler import open_scheduler
 
@@ -30,9 +30,9 @@ print(seconds)
 """
 
 
-def figures(files: Scratch) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """Both start from the same file."""
-    path = files.new()
+    path = bench.new()
     trio.run(_fill, path)
     yield compare(
         "open a file of 100,000 unfinished tasks / fetchall",

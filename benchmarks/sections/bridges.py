@@ -17,12 +17,12 @@ import scheduler
 import scheduler.asyncio
 import scheduler.threads
 from benchmarks.measuring import PAIRS, Figure, at_most, once, paired
-from benchmarks.workload import Scratch
+from benchmarks.workload import Bench
 
 CALLS = 2_000  # one after the other, for one value
 
 
-def figures(_: Scratch) -> Iterator[Figure]:
+def figures(_: Bench) -> Iterator[Figure]:
     """One call of a scheduler in memory, that reads what the actors know."""
     for world, side in (("an asyncio task", _in_asyncio), ("a thread", _in_thread)):
         yield paired(

@@ -16,10 +16,10 @@ import trio
 from trio.testing import MockClock
 
 from benchmarks.measuring import Figure, at_most, paired
-from benchmarks.workload import Scratch
+from benchmarks.workload import Bench
 from scheduler import Scheduler, TaskSpec, open_scheduler
 
-WORKFLOWS = Path(__file__).parent / "workflows"
+WORKFLOWS = Path(__file__).parents[1] / "workflows"
 WORKERS = (4, 16)
 START = 1_800_000_000.0  # Unix seconds
 PATIENCE = 3_600.0  # simulated seconds that an idle worker waits for work
@@ -33,7 +33,7 @@ class Job(msgspec.Struct):
     prerequisites: list[str]
 
 
-def figures(_: Scratch) -> Iterator[Figure]:
+def figures(_: Bench) -> Iterator[Figure]:
     """A simulation has no noise: one pair each."""
     for file in sorted(WORKFLOWS.glob("*.jsonl")):
         jobs = msgspec.json.Decoder(Job).decode_lines(file.read_bytes())

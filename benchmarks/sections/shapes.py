@@ -10,7 +10,7 @@ from typing import NamedTuple
 import trio
 
 from benchmarks.measuring import PAIRS, Figure, at_most, paired
-from benchmarks.workload import Scratch
+from benchmarks.workload import Bench
 from scheduler import Task, TaskSpec, open_scheduler
 
 SMALL, LARGE = 10_000, 100_000
@@ -70,7 +70,7 @@ def typical(size: int, waits: Waits) -> Seconds:
     return Seconds(*map(median, zip(*graphs, strict=True)))
 
 
-def figures(_: Scratch) -> Iterator[Figure]:
+def figures(_: Bench) -> Iterator[Figure]:
     """Graphs ten times as large as others."""
     for name, waits in (("chain", chain), ("fan-out", fan_out)):
         pairs = [(measure(LARGE, waits), typical(SMALL, waits)) for _ in range(PAIRS)]

@@ -11,7 +11,7 @@ workflow has reached its end, the next one begins in the same database. Then it 
 
 A task that was running at the moment of a kill runs again: execution is at least once.
 
-    python benchmarks/kill_run.py --kills 20 --seed 1
+    python benchmarks/campaigns/kill_run.py --kills 20 --seed 1
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from functools import partial
 
 from benchmarks import by_hand
 from benchmarks.measuring import Figure, at_least, compare
-from benchmarks.workload import Scratch, open_specs, run
+from benchmarks.workload import Bench, open_specs, run
 from scheduler import BlockingJob, Job, Scheduler
 
 TASKS = 10_000
@@ -60,18 +60,18 @@ async def work_off(scheduler: Scheduler, register: Register, tasks: int) -> floa
     return tasks / (time.perf_counter() - began)
 
 
-def rate(files: Scratch, register: Register, tasks: int = TASKS) -> float:
+def rate(bench: Bench, register: Register, tasks: int = TASKS) -> float:
     """Tasks a second, in a new file."""
-    return run(partial(work_off, register=register, tasks=tasks), files.new())
+    return run(partial(work_off, register=register, tasks=tasks), bench.new())
 
 
-def figures(files: Scratch) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """Handlers that do nothing, 64 at a time; the first against SQLite by hand."""
     yield compare(
         "no-op Trio handler, whole life / by hand, by 1",
         "/s",
-        lambda: rate(files, in_trio),
-        lambda: by_hand.work_through(files.new(), open_specs(1_000)),
+        lambda: rate(bench, in_trio),
+        lambda: by_hand.work_through(bench.new(), open_specs(1_000)),
         at_least(3),
     )
     for measure, register, gate in (
@@ -82,8 +82,8 @@ def figures(files: Scratch) -> Iterator[Figure]:
         yield compare(
             measure,
             "/s",
-            partial(rate, files, register, TASKS // 2),
-            partial(rate, files, in_trio, TASKS // 2),
+            partial(rate, bench, register, TASKS // 2),
+            partial(rate, bench, in_trio, TASKS // 2),
             gate,
             pairs=3,
         )

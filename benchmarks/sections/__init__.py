@@ -1,0 +1,1 @@
+"""The sections of the suite: each yields figures, tables and charts of one subject."""
