@@ -126,6 +126,7 @@ LIMITS = """
 SCHEDULES = f"SELECT {_SCHEDULE} FROM schedules ORDER BY name"
 COUNTERS = "SELECT name, value FROM counters"
 LARGEST = "SELECT max(id) FROM tasks"
+NEWEST = "SELECT max(sequence) FROM tasks"
 
 # ------------------------------------------------------------- looking up
 

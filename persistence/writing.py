@@ -50,29 +50,39 @@ _CHANGES_EACH = frozenset({sql.MOVE_TASK, sql.TOUCH_TASK})
 def _statements(batch: Batch) -> Iterator[tuple[str, Iterator[Row]]]:
     """Rows are made as they are written: to make all of a large batch would hold up the loop."""
     sequences = batch.sequences
-    whole = [*batch.inserted.values(), *batch.rewritten.values()]
-    yield sql.PUT_TASK, (whole_row(task, sequences[task.number]) for task in whole)
-    yield sql.DROP_EDGES, ((number,) for number in batch.rewritten)
-    yield sql.PUT_EDGE, chain.from_iterable(map(edge_rows, whole))
-    moved = batch.moved.values()
-    yield sql.MOVE_TASK, (moved_row(task, sequences[task.number]) for task in moved)
-    yield sql.TOUCH_TASK, map(touched_row, batch.touched.values())
-    yield sql.PUT_ATTEMPT, map(astuple, batch.attempts)
-    durations = batch.durations.items()
-    yield sql.PUT_DURATION, ((lane, known.mean, known.count) for lane, known in durations)
-    yield sql.PUT_PAUSED, iter(batch.paused.items())
-    limits = batch.limits.values()
-    yield sql.PUT_LIMIT, (astuple(limit) for limit in limits if not limit.empty)
-    yield sql.DROP_LIMIT, (limit.scope for limit in limits if limit.empty)
-    schedules = batch.schedules.items()
-    yield sql.PUT_SCHEDULE, (schedule_row(schedule) for _, schedule in schedules if schedule)
-    yield sql.DROP_SCHEDULE, ((name,) for name, schedule in schedules if schedule is None)
-    yield sql.PUT_COUNTER, iter(_counters(batch))
-    yield sql.PUT_RECEIPT, iter(batch.receipts.items())
+    if whole := [*batch.inserted.values(), *batch.rewritten.values()]:
+        yield sql.PUT_TASK, (whole_row(task, sequences[task.number]) for task in whole)
+        yield sql.DROP_EDGES, ((number,) for number in batch.rewritten)
+        yield sql.PUT_EDGE, chain.from_iterable(map(edge_rows, whole))
+    if moved := batch.moved.values():
+        yield sql.MOVE_TASK, (moved_row(task, sequences[task.number]) for task in moved)
+    if batch.touched:
+        yield sql.TOUCH_TASK, map(touched_row, batch.touched.values())
+    if batch.attempts:
+        yield sql.PUT_ATTEMPT, map(astuple, batch.attempts)
+    for lane, known in batch.durations.items():
+        yield sql.PUT_DURATION, iter([(lane, known.mean, known.count)])
+    for paused in batch.paused.items():
+        yield sql.PUT_PAUSED, iter([paused])
+    for limit in batch.limits.values():
+        if limit.empty:
+            yield sql.DROP_LIMIT, iter([limit.scope])
+        else:
+            yield sql.PUT_LIMIT, iter([astuple(limit)])
+    for name, schedule in batch.schedules.items():
+        if schedule is None:
+            yield sql.DROP_SCHEDULE, iter([(name,)])
+        else:
+            yield sql.PUT_SCHEDULE, iter([schedule_row(schedule)])
+    if counters := _counters(batch):
+        yield sql.PUT_COUNTER, iter(counters)
     if batch.receipts:
+        yield sql.PUT_RECEIPT, iter(batch.receipts.items())
         yield sql.DROP_RECEIPTS, iter([(forgotten_before(max(batch.receipts)),)])
 
 
 def _counters(batch: Batch) -> list[tuple[str, int]]:
-    counters = [(str(status), count) for status, count in (batch.counts or {}).items()]
-    return counters if batch.sequence is None else [*counters, ("sequence", batch.sequence)]
+    counters = [(str(status), count) for status, count in batch.finished.items()]
+    if batch.paused and batch.sequence is not None:  # the numbers of other changes stand in rows
+        counters.append(("sequence", batch.sequence))
+    return counters
