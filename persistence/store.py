@@ -198,6 +198,9 @@ class Batch:
             or self.touched.get(number)
         )
 
+    def __bool__(self) -> bool:
+        return bool(self.inserted or self.moved) or len(self) > 0
+
     def __len__(self) -> int:
         """How many changes of tasks, lanes, limits and schedules wait here."""
         return (

@@ -58,9 +58,12 @@ def _slices(batch: Batch) -> Iterator[Slice]:
     if moved := batch.moved.values():
         rows = (moved_row(task, sequences[task.number]) for task in moved)
         yield from _sliced(sql.MOVE_TASK, rows)
-    yield from _sliced(sql.TOUCH_TASK, map(touched_row, batch.touched.values()))
-    yield from _sliced(sql.PUT_ATTEMPT, map(astuple, batch.attempts))
-    yield from _sliced(sql.PUT_COUNTER, iter(_counters(batch)))
+    if batch.touched:
+        yield from _sliced(sql.TOUCH_TASK, map(touched_row, batch.touched.values()))
+    if batch.attempts:
+        yield from _sliced(sql.PUT_ATTEMPT, map(astuple, batch.attempts))
+    if counters := _counters(batch):
+        yield sql.PUT_COUNTER, counters
     if batch.receipts:
         yield from _sliced(sql.PUT_RECEIPT, iter(batch.receipts.items()))
         yield sql.DROP_RECEIPTS, [(forgotten_before(max(batch.receipts)),)]
@@ -74,7 +77,8 @@ def _whole(tasks: list[Task], batch: Batch) -> Iterator[Slice]:
             yield sql.PUT_COMMON_TASK, common
         if full:
             yield sql.PUT_TASK, full
-    yield from _sliced(sql.DROP_EDGES, ((number,) for number in batch.rewritten))
+    if batch.rewritten:
+        yield from _sliced(sql.DROP_EDGES, ((number,) for number in batch.rewritten))
     yield from _sliced(sql.PUT_EDGE, chain.from_iterable(map(edge_rows, tasks)))
 
 
@@ -101,8 +105,8 @@ def _settings(batch: Batch) -> Iterator[Slice]:
             yield sql.PUT_SCHEDULE, [schedule_row(schedule)]
 
 
-def _counters(batch: Batch) -> list[tuple[str, int]]:
-    counters = [(str(status), count) for status, count in batch.finished.items()]
+def _counters(batch: Batch) -> list[Row]:
+    counters: list[Row] = [(str(status), count) for status, count in batch.finished.items()]
     if batch.paused and batch.sequence is not None:  # the numbers of other changes stand in rows
         counters.append(("sequence", batch.sequence))
     return counters
