@@ -179,7 +179,7 @@ class Resolver:
             ended=ended,
             attempts=message.attempts,
             durations=self.dependencies.learn(message.tasks),
-            answers=_settled_answers(message.answer, effects),
+            answers=[_settled_answer(answer, effects) for answer in message.answers],
         )
         return [(To.PRIORITIZER, resolved)]
 
@@ -194,7 +194,7 @@ class Resolver:
             return revising.pass_on(self.dependencies, command, "be cancelled")
         cancelled = lifecycle.cancel(task, now, command.reason)
         answer = m.Cancelled(command.reply, number)
-        return self._settled(m.Settled([cancelled], answer=answer), now)
+        return self._settled(m.Settled([cancelled], answers=[answer]), now)
 
     # ------------------------------------------------------------- questions
 
@@ -227,18 +227,15 @@ class Resolver:
         return [(To.PRIORITIZER, explaining)]
 
 
-def _settled_answers(
-    answer: m.Finished | m.Cancelled | None, effects: Mapping[int, Settlement]
-) -> list[m.Value | m.Finished]:
-    """The answer to the command that ended tasks, with what it did to others."""
-    match answer:
-        case None:
-            return []
-        case m.Cancelled(reply, number):
-            fallen = encode_all(effects[number].fallen)
-            return [m.Value(reply, Cancellation(ids.encode(number), fallen))]
-        case m.Finished(reply, outcomes):
-            return [m.Finished(reply, [_with_effect(outcome, effects) for outcome in outcomes])]
+def _settled_answer(
+    answer: m.Finished | m.Cancelled, effects: Mapping[int, Settlement]
+) -> m.Value | m.Finished:
+    """The answer to a command that ended tasks, with what it did to others."""
+    if isinstance(answer, m.Finished):
+        outcomes = [_with_effect(outcome, effects) for outcome in answer.outcomes]
+        return m.Finished(answer.reply, outcomes)
+    fallen = encode_all(effects[answer.number].fallen)
+    return m.Value(answer.reply, Cancellation(ids.encode(answer.number), fallen))
 
 
 def _with_effect(
@@ -247,6 +244,8 @@ def _with_effect(
     if not isinstance(outcome, Ended) or outcome.task.number not in effects:
         return outcome
     effect = effects[outcome.task.number]
+    if not effect.released and not effect.fallen:
+        return outcome
     return Ended(outcome.task, encode_all(effect.released), encode_all(effect.fallen))
 
 

@@ -72,12 +72,9 @@ class System(InTrio):
     async def ask(self, command: Asking[T]) -> T:
         """Send a command to ingest and wait for its answer."""
         self._home.check()
-        self.gate.check()
-        if self.gate.shut and command.gated:
-            await self.gate.passage()
-        return await self._ask(command)
-
-    async def _ask(self, command: Asking[T]) -> T:
+        gate = self.gate
+        if not gate.open and (gate.closed or command.gated):
+            await gate.passage()
         reply = command.reply
         self._asked.add(reply)
         try:
@@ -153,10 +150,14 @@ class System(InTrio):
         for to in (To.PRIORITIZER, To.PERSISTER):
             self._loops.send(to, [m.Closing()])
         while not self._stopped:
+            flush = c.Flush(Reply())
+            self.send(flush)
             try:
-                await self._ask(c.Flush(Reply()))
+                await flush.reply.wait()
             except StoreUnavailable:
                 continue  # the caller decides how long to go on
+            finally:
+                self.forget(flush)
             if not self._asked:
                 break
 
