@@ -27,7 +27,7 @@ from scheduler.domain.views import Change
 Durability = Literal["synced", "committed", "accepted"]  # docs/durability.md says what each keeps
 
 MEMORY = ":memory:"  # the location of a store without a file
-PAGE_EXAMINES = 5_000  # rows that one page looks at, at the most
+PAGE_EXAMINES = 1_000  # rows that one page looks at, at the most: less than a millisecond
 
 
 class Filter(msgspec.Struct, frozen=True):
