@@ -130,10 +130,12 @@ class Ingest:
 
     def _admit(self, command: c.Enqueue, found: Mapping[str, Task], now: float) -> list[Post]:
         requests = command.requests
-        numbers = [self._number(request, found, now) for request in requests]
+        numbers = self.ids.take(len(requests), now)
         made: list[Task] = []
         existing: dict[int, Task] = {}
         keys: tuple[str, ...] = ()
+        if found:
+            numbers = [_known(*pair, found) for pair in zip(requests, numbers, strict=True)]
         for request, number in zip(requests, numbers, strict=True):
             key = request.key
             if key is None:
@@ -152,9 +154,11 @@ class Ingest:
         self._free_answers.append(answer)
         return self._take_free() if len(self._free) >= FREE_AT_ONCE else []
 
-    def _number(self, request: Request, found: Mapping[str, Task], now: float) -> int:
-        known = found.get(request.key) if request.key is not None else None
-        return self.ids.next(now) if known is None else known.number
+
+def _known(request: Request, number: int, found: Mapping[str, Task]) -> int:
+    """The number of the task that was made for this request before, else the new one."""
+    task = None if request.key is None else found.get(request.key)
+    return number if task is None else task.number
 
 
 def _keys(command: c.Enqueue) -> tuple[str, ...]:

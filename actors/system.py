@@ -78,11 +78,18 @@ class System(InTrio):
         return await self._ask(command)
 
     async def _ask(self, command: Asking[T]) -> T:
-        self.send(command)
+        reply = command.reply
+        self._asked.add(reply)
         try:
-            return await command.reply.wait()
+            if self._loops.caller_is_alone(command):
+                await trio.lowlevel.checkpoint_if_cancelled()
+                self._loops.handle(command)
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            else:
+                self._loops.knock(command)
+            return await reply.wait()
         finally:
-            self.forget(command)
+            self._asked.discard(reply)
 
     def send(self, command: Asking[Any]) -> None:
         """Let ingest have a command whose reply is awaited elsewhere, until `forget`."""

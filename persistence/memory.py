@@ -40,7 +40,7 @@ class MemoryStore:
         self._limits: dict[LimitScope, Limit] = {}
         self._schedules: dict[str, Schedule] = {}
         self._receipts: dict[str, str] = {}
-        self._counts = dict.fromkeys(Status, 0)
+        self._finished = dict.fromkeys(FINISHED, 0)
         self._sequence = 0
         self._pruned_sequence = 0
         self._written: Batch | None = None
@@ -79,7 +79,7 @@ class MemoryStore:
             (self._paused.add if stopped else self._paused.discard)(lane)
         self._settings(batch)
         self._receipts |= batch.receipts
-        self._counts |= batch.counts or {}
+        self._finished |= batch.finished
         self._sequence = self._sequence if batch.sequence is None else batch.sequence
 
     def _settings(self, batch: Batch) -> None:
@@ -135,7 +135,7 @@ class MemoryStore:
             del self._feed[sequence]
             newest = max(newest, sequence)
         for status, count in removed.items():
-            self._counts[status] -= count
+            self._finished[status] -= count
         self._pruned_sequence = max(self._pruned_sequence, newest)
         return Pruned(examined[-1] if len(examined) == limit else 0, dict(removed), newest)
 
@@ -171,7 +171,7 @@ class MemoryStore:
             paused=set(self._paused),
             limits=[self._limits[scope] for scope in sorted(self._limits)],
             schedules=sorted(self._schedules.values(), key=lambda schedule: schedule.name),
-            counts=dict(self._counts),
+            finished=dict(self._finished),
             sequence=self._sequence,
             largest=self._tasks.peekitem()[0] if self._tasks else 0,
             pruned_sequence=self._pruned_sequence,

@@ -36,7 +36,7 @@ from persistence.wal import WalGauge
 from persistence.writing import write_batch
 from scheduler.domain.errors import StoreError
 from scheduler.domain.limits import Limit
-from scheduler.domain.task import Attempt, Status, Task
+from scheduler.domain.task import FINISHED, Attempt, Status, Task
 from scheduler.domain.views import Change
 
 
@@ -139,6 +139,7 @@ class SQLiteStore:
             schedules = [schedule_of(row) for row in execute(sql.SCHEDULES)]
             counters: dict[str, int] = dict(execute(sql.COUNTERS))
             (largest,) = execute(sql.LARGEST).fetchone()
+            (newest,) = execute(sql.NEWEST).fetchone()
         unfinished = {task.number for task in tasks}
         ends = {end for needs, after in edges.values() for end in chain(needs, after)}
         return Loaded(
@@ -148,8 +149,8 @@ class SQLiteStore:
             paused={lane for lane, _, _, paused in lanes if paused},
             limits=limits,
             schedules=schedules,
-            counts={status: counters.get(status, 0) for status in Status},
-            sequence=counters["sequence"],
+            finished={status: counters.get(status, 0) for status in FINISHED},
+            sequence=max(newest or 0, counters["sequence"], counters["pruned_sequence"]),
             largest=largest or 0,
             pruned_sequence=counters["pruned_sequence"],
         )

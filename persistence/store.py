@@ -67,7 +67,7 @@ class Loaded(msgspec.Struct):
     """What a scheduler needs to go on where the last one stopped.
 
     `tasks`: all unfinished ones, in rising order of number, with their edges. `outside`: the
-    statuses of finished tasks that these depend on. `counts`: of all tasks in the file.
+    statuses of finished tasks that these depend on. `finished`: how many have ended, and how.
     """
 
     tasks: list[Task]
@@ -76,7 +76,7 @@ class Loaded(msgspec.Struct):
     paused: set[str]
     limits: list[Limit]
     schedules: list[Schedule]
-    counts: dict[Status, int]
+    finished: dict[Status, int]
     sequence: int
     largest: int
     pruned_sequence: int
@@ -102,13 +102,14 @@ class Batch:
     in the feed (heartbeats). `sequences`: the change number of each of the first three.
     `limits`: an empty one is to be forgotten, and so is a schedule that is None.
     `receipts`: by request id, what came of it (JSON text); not a change by themselves.
-    `counts` and `sequence` hold after the batch; None while nothing changed them.
+    `finished`: how many tasks of a finished status there are after the batch, where that changed.
+    `sequence`: of the newest change in it; None while there is none.
     """
 
     __slots__ = (
         "attempts",
-        "counts",
         "durations",
+        "finished",
         "inserted",
         "limits",
         "moved",
@@ -133,7 +134,7 @@ class Batch:
         self.limits: dict[LimitScope, Limit] = {}
         self.schedules: dict[str, Schedule | None] = {}
         self.receipts: dict[str, str] = {}
-        self.counts: dict[Status, int] | None = None
+        self.finished: dict[Status, int] = {}
         self.sequence: int | None = None
 
     def insert(self, task: Task, sequence: int) -> None:
@@ -185,7 +186,7 @@ class Batch:
         self.limits |= newer.limits
         self.schedules |= newer.schedules
         self.receipts |= newer.receipts
-        self.counts = self.counts if newer.counts is None else newer.counts
+        self.finished |= newer.finished
         self.sequence = self.sequence if newer.sequence is None else newer.sequence
 
     def get(self, number: int) -> Task | None:
@@ -196,6 +197,9 @@ class Batch:
             or self.rewritten.get(number)
             or self.touched.get(number)
         )
+
+    def __bool__(self) -> bool:
+        return bool(self.inserted or self.moved) or len(self) > 0
 
     def __len__(self) -> int:
         """How many changes of tasks, lanes, limits and schedules wait here."""

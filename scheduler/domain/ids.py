@@ -83,12 +83,20 @@ class IdMaker:
 
     def next(self, now: float) -> int:
         """A new id at `now` (Unix seconds)."""
-        fresh = first_at(now)
-        if fresh > self._last:
-            self._last = fresh + self._random_bits(RANDOM_BITS)
-        else:
-            self._last += 1 + self._random_bits(RANDOM_BITS - 6)
-        return self._last
+        return self.take(1, now)[0]
+
+    def take(self, count: int, now: float) -> list[int]:
+        """So many new ids at `now`, rising."""
+        fresh, last, random_bits = first_at(now), self._last, self._random_bits
+        numbers: list[int] = []
+        for _ in range(count):
+            if fresh > last:
+                last = fresh + random_bits(RANDOM_BITS)
+            else:
+                last += 1 + random_bits(RANDOM_BITS - 6)
+            numbers.append(last)
+        self._last = last
+        return numbers
 
     def not_before(self, number: int) -> None:
         """Let every further id be above `number`."""

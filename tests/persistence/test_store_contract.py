@@ -13,7 +13,7 @@ from persistence.store import Batch, Duration, Edge, Filter, Store
 from scheduler.domain.recurrence import Schedule
 from scheduler.domain.request import checked
 from scheduler.domain.spec import TaskSpec
-from scheduler.domain.task import Attempt, Status
+from scheduler.domain.task import FINISHED, Attempt, Status
 from tests.support.journal import Journal, facts, make_task
 
 BLOCKED, READY, RUNNING = Status.BLOCKED, Status.READY, Status.RUNNING
@@ -115,13 +115,13 @@ class TestWriting:
     def test_a_batch_without_counts_leaves_the_counters(
         self, store: Store, journal: Journal
     ) -> None:
-        """None means that nothing changed them."""
-        journal.insert(make_task(1)).commit()
+        """A status that is not named is as it was."""
+        journal.insert(make_task(1, FAILED)).commit()
         for _ in store.write(Batch()):
             pass
         store.commit()
         loaded = store.load()
-        assert (loaded.counts[READY], loaded.sequence) == (1, 1)
+        assert (loaded.finished[FAILED], loaded.sequence) == (1, 1)
 
     def test_attempts_come_oldest_first(self, store: Store, journal: Journal) -> None:
         """Also when a release gave the same number out again."""
@@ -138,10 +138,10 @@ class TestWriting:
 
 class TestLoading:
     def test_an_empty_store(self, store: Store) -> None:
-        """A new store holds nothing, and counts every status."""
+        """A new store holds nothing, and counts every way to end."""
         loaded = store.load()
         assert loaded.tasks == []
-        assert loaded.counts == dict.fromkeys(Status, 0)
+        assert loaded.finished == dict.fromkeys(FINISHED, 0)
         assert (loaded.sequence, loaded.largest, loaded.pruned_sequence) == (0, 0, 0)
 
     def test_unfinished_tasks_in_order_and_what_they_wait_for(
@@ -159,7 +159,7 @@ class TestLoading:
         assert [facts(task) for task in loaded.tasks] == [facts(journal.tasks[n]) for n in (3, 4)]
         assert loaded.outside == {1: COMPLETED, 2: FAILED}
         assert loaded.largest == 5
-        assert loaded.counts[COMPLETED] == loaded.counts[BLOCKED] == 1
+        assert loaded.finished == {COMPLETED: 1, FAILED: 1, CANCELLED: 1}
 
 
 class TestLookingUp:
@@ -366,7 +366,7 @@ class TestPruning:
         assert store.by_keys(["k"]) == {}
         loaded = store.load()
         assert loaded.pruned_sequence == 2
-        assert (loaded.counts[COMPLETED], loaded.counts[FAILED], loaded.counts[READY]) == (1, 0, 1)
+        assert loaded.finished == {COMPLETED: 1, FAILED: 0, CANCELLED: 0}
 
     def test_what_an_unfinished_task_waits_for_stays(self, store: Store, journal: Journal) -> None:
         """Both kinds of edges hold a task; those of finished tasks do not."""
