@@ -1,8 +1,8 @@
 """A page of tasks: which of the store's orders it is cut from, and where the next one begins.
 
 A filter names what lies together in an index (a status, a group) and what does not (a source, an
-agent type). The page is cut from the smallest such range, of which it looks at PAGE_EXAMINES rows
-at the most: what is left out of the index is asked of the row itself.
+agent type). The page is cut from the smallest such range, of which it looks at some hundred rows at
+the most: what is left out of the index is asked of the row itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from persistence import statements as sql
 from persistence.rows import Row
-from persistence.store import PAGE_EXAMINES, Filter
+from persistence.store import PAGE_EXAMINES, PAGE_LOOKS_UP, Filter
 from scheduler.domain.ids import LARGEST
 from scheduler.domain.task import Status
 
@@ -31,8 +31,10 @@ def listed(
     """
     if where.statuses is not None and not where.statuses:
         return [], None
-    values = values_of(where, below, limit)
-    window = _smallest(read, windows(where), values)
+    names = windows(where)
+    examined = limit + (PAGE_EXAMINES if names == ["any"] else PAGE_LOOKS_UP)
+    values = values_of(where, below, limit, examined)
+    window = _smallest(read, names, values)
     found = [number for (number,) in read(sql.PAGES[window], values)]
     if len(found) > limit:
         return found[:limit], found[limit - 1]
@@ -49,12 +51,12 @@ def windows(where: Filter) -> list[str]:
     return names or ["any"]
 
 
-def values_of(where: Filter, below: int | None, limit: int) -> Values:
+def values_of(where: Filter, below: int | None, limit: int, examined: int) -> Values:
     """The parameters of PAGES, LASTS and SIZES."""
     statuses = None if where.statuses is None else sorted(where.statuses)
     return {
         "top": LARGEST if below is None else below - 1,
-        "examined": PAGE_EXAMINES,
+        "examined": examined,
         "statuses": None if statuses is None else msgspec.json.encode(statuses).decode(),
         "source": where.source,
         "agent_type": where.agent_type,

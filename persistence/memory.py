@@ -230,6 +230,6 @@ class MemoryStore:
                 if len(found) == limit:
                     return StorePage(tuple(found), found[-1].number, True)
                 found.append(task)
-            if examined == PAGE_EXAMINES:
+            if examined == PAGE_EXAMINES + limit:
                 return StorePage(tuple(found), last, True)
         return StorePage(tuple(found), None, False)

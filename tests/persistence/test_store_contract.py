@@ -313,7 +313,8 @@ class TestPages:
     ) -> None:
         """A page may be empty and yet not the last: it says where it stopped."""
         for module in (listing, memory):
-            monkeypatch.setattr(module, "PAGE_EXAMINES", 4)
+            monkeypatch.setattr(module, "PAGE_EXAMINES", 2)
+        monkeypatch.setattr(listing, "PAGE_LOOKS_UP", 2)
         rare = make_task(1, agent_type="rare")
         journal.insert(rare, *(make_task(n) for n in range(2, 8))).commit()
         where = Filter(statuses=statuses, agent_type="rare")
@@ -336,7 +337,7 @@ class TestPages:
         self, sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch, where: Filter
     ) -> None:
         """However many others there are: a page is cut from where the fewest lie together."""
-        monkeypatch.setattr(listing, "PAGE_EXAMINES", 4)
+        monkeypatch.setattr(listing, "PAGE_LOOKS_UP", 2)
         wanted = make_task(1, FAILED, group=where.group or "rare")
         others = [make_task(number, group="common") for number in range(2, 20)]
         Journal(sqlite).insert(wanted, *others).commit()
