@@ -154,7 +154,7 @@ def statements() -> list[Statement]:
 
 def explain(connection: sqlite3.Connection) -> list[QueryPlan]:
     """The plan of every statement on this file; runs none of them."""
-    tables = {name for _, name, _ in connection.execute(sql.OBJECTS)}
+    tables = {name for _, name, _, _ in connection.execute(sql.OBJECTS)}
     return [_explained(connection, statement, tables) for statement in statements()]
 
 
@@ -185,11 +185,18 @@ def faults(text: str, steps: tuple[str, ...], tables: set[str]) -> Iterator[str]
 
 
 def indexes(connection: sqlite3.Connection, plans: Sequence[QueryPlan] = ()) -> list[Index]:
-    """The indexes beside the keys of the tables, by name, each with who reads it."""
+    """The indexes beside the keys of the tables, by name, each with who reads it.
+
+    Without that of the record of migrations, which is a row for each version of the schema.
+    """
     return [
-        Index(name, text, tuple(plan.statement.name for plan in plans if _uses(plan, name)))
-        for kind, name, text in sorted(connection.execute(sql.OBJECTS))
-        if kind == "index" and text is not None
+        Index(
+            name,
+            " ".join(text.split()),
+            tuple(plan.statement.name for plan in plans if _uses(plan, name)),
+        )
+        for kind, name, table, text in sorted(connection.execute(sql.OBJECTS))
+        if kind == "index" and text is not None and table != "_sqlite_migrations"
     ]
 
 
@@ -199,7 +206,7 @@ def _uses(plan: QueryPlan, index: str) -> bool:
 
 def has_statistics(connection: sqlite3.Connection) -> bool:
     """Whether somebody ran ANALYZE: the planner then believes what was true at that time."""
-    return any(name == "sqlite_stat1" for _, name, _ in connection.execute(sql.OBJECTS))
+    return any(name == "sqlite_stat1" for _, name, _, _ in connection.execute(sql.OBJECTS))
 
 
 def wanted_indexes() -> dict[str, str]:

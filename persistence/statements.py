@@ -236,7 +236,7 @@ RAISE_PRUNED = "UPDATE counters SET value = max(value, ?) WHERE name = 'pruned_s
 
 # ------------------------------------------------------------- the doctor (reads everything)
 
-OBJECTS = "SELECT type, name, sql FROM sqlite_master"
+OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 INTEGRITY = "PRAGMA integrity_check(10)"
 COUNTED = "SELECT status, count(*) FROM tasks GROUP BY status"
 ORPHANED_EDGES = "SELECT task FROM edges WHERE task NOT IN (SELECT id FROM tasks)"
