@@ -27,6 +27,7 @@ import trio
 from msgspec.structs import astuple, replace
 
 from actors import prerequisites, refusals
+from benchmarks.models import queries
 from benchmarks.models.model import (
     CHECKPOINT_PAGES,
     LEASE,
@@ -50,24 +51,6 @@ from scheduler.domain.request import Request, checked_all
 
 TOKEN_BITS = 128
 WEIGHTS = Weights()
-
-# The expression is `priority.sort_key` with the default weights: one point an hour.
-_TURN = "ready_s / 3600.0 - priority"
-READY_INDEX = f"CREATE INDEX tasks_turn ON tasks ({_TURN}, id) WHERE status = 'ready'"
-_COLUMNS = sql.TASKS.partition("FROM")[0]
-BEST = f"{_COLUMNS} FROM tasks WHERE status = 'ready' ORDER BY {_TURN}, id LIMIT ?"
-RELEASED = f"""
-    {_COLUMNS} FROM tasks
-    WHERE status = 'blocked'
-        AND id IN (
-            SELECT task FROM edges WHERE prerequisite IN (SELECT value FROM json_each(?)))
-        AND NOT EXISTS (
-            SELECT 1 FROM edges AS e CROSS JOIN tasks AS p ON p.id = e.prerequisite
-            WHERE e.task = tasks.id AND p.status IN ('blocked', 'ready', 'running', 'scheduled'))
-    ORDER BY id"""
-ADD_TO_COUNTER = """
-    INSERT INTO counters (name, value) VALUES (?, ?)
-    ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"""
 
 
 class Direct:
@@ -146,7 +129,7 @@ class Direct:
 
     def _claim(self, holder: str, limit: int, now: float) -> list[Claim]:
         claims: list[Claim] = []
-        best = self._tasks(BEST, limit)
+        best = self._tasks(queries.BEST, limit)
         for task in best:
             token = f"{secrets.randbits(TOKEN_BITS):032x}"
             claims.append(Claim(lifecycle.claim(task, holder, token, LEASE, now), token))
@@ -169,7 +152,7 @@ class Direct:
         self._move(completed, running)
         attempts = (astuple(lifecycle.attempt_of(task, "completed", now)) for task in running)
         self._connection.executemany(sql.PUT_ATTEMPT, attempts)
-        blocked = self._tasks(RELEASED, numbers)
+        blocked = self._tasks(queries.RELEASED, numbers)
         self._move([lifecycle.open_at(task, now) for task in blocked], blocked)
         self._learn(completed)
         return completed
@@ -234,7 +217,7 @@ class Direct:
         changes = Counter(str(task.status) for task in tasks)
         changes.subtract(str(task.status) for task in before)
         changes["sequence"] += len(tasks)
-        self._connection.executemany(ADD_TO_COUNTER, changes.items())
+        self._connection.executemany(queries.ADD_TO_COUNTER, changes.items())
         counters = dict(self._connection.execute(sql.COUNTERS))
         return int(counters["sequence"]) - len(tasks) + 1
 
@@ -256,7 +239,7 @@ async def opened(path: str, durability: Durability, disk: Disk) -> AsyncIterator
     prepare_file(path)
     connection = connect(path, durability, None)
     try:
-        connection.execute(READY_INDEX)
+        connection.execute(queries.READY_INDEX)
         yield Direct(connection, path, durability == "synced", disk)
     finally:
         connection.close()

@@ -1,7 +1,7 @@
 """Producers let loose on a model: what they get done, and how long each call takes.
 
 A producer makes its next call when the last one is answered. When the time is over none begins
-another round, and what is under way gets some grace to end. What has not ended then is cut off;
+another round, and what is under way has some grace to end. What has not ended then is cut off;
 how long each such call had waited counts as a lower bound of its latency, so that a model with a
 long queue does not look quick for the calls that got through.
 """
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import trio
 
-from benchmarks.lateness import Lateness
+from benchmarks.lateness import PERIOD, Lateness
 from benchmarks.measuring import percentile
 from benchmarks.models.model import Disk, Model, Opening
 from benchmarks.workload import linked_specs, open_specs
@@ -30,9 +30,9 @@ T = TypeVar("T")
 class Load(NamedTuple):
     """What the producers do, until each has made `rounds` rounds or `seconds` are over.
 
-    Then they have `grace` seconds to end their rounds. A round enqueues `batch` tasks. `cycle`:
-    then it claims as many and completes them, so a batch has no edges then; else it holds
-    chains of ten.
+    Each begins one, and has `grace` seconds to end its last. A round enqueues `batch` tasks.
+    `cycle`: then it claims as many and completes them, so a batch has no edges then; else it
+    holds chains of ten.
     """
 
     producers: int
@@ -84,15 +84,20 @@ class Crowd:
         self._specs = specs(load.batch)
         self._model = model
         self._load = load
-        self._began: dict[int, float] = {}
+        self._under_way: dict[int, float] = {}
         self.latencies: list[Latency] = []
         self.tasks = 0
-        self.end = inf
+        self.began = self.end = inf
+
+    def start(self) -> None:
+        """The time begins now."""
+        self.began = time.perf_counter()
+        self.end = self.began + self._load.seconds
 
     async def produce(self, producer: int) -> None:
         """Make call after call. Raises CutOff."""
         rounds = 0
-        while rounds < self._load.rounds and time.perf_counter() < self.end:
+        while rounds < self._load.rounds and (not rounds or time.perf_counter() < self.end):
             rounds += 1
             await self._timed(producer, self._model.enqueue(self._specs))
             if not self._load.cycle:
@@ -106,16 +111,16 @@ class Crowd:
                 self.tasks += len(claims)
 
     async def _timed(self, producer: int, call: Awaitable[T]) -> T:
-        began = self._began[producer] = time.perf_counter()
+        began = self._under_way[producer] = time.perf_counter()
         answer = await call
-        if self._began.pop(producer, None) is None:
+        if self._under_way.pop(producer, None) is None:
             raise CutOff  # only a thread gets here: a Trio task is cancelled
         self.latencies.append(Latency(time.perf_counter() - began))
         return answer
 
     def cut_off(self) -> None:
         """Count the calls that are under way, at the end."""
-        under_way, self._began = self._began, {}
+        under_way, self._under_way = self._under_way, {}
         now = time.perf_counter()
         self.latencies += [Latency(now - began, cut=True) for began in list(under_way.values())]
 
@@ -133,11 +138,9 @@ def run_in_threads(opening: Opening, path: str, level: Durability, disk: Disk, l
 async def _run(opened: Any, load: Load, let_loose: Callable[..., Awaitable[list[float]]]) -> Run:
     async with opened as model:
         crowd = Crowd(model, load)
-        began = time.perf_counter()
-        crowd.end = began + load.seconds
         lateness = await let_loose(crowd, model, load)
         await model.flush()
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - crowd.began
     return Run(crowd.tasks, seconds, crowd.latencies, lateness)
 
 
@@ -145,6 +148,8 @@ async def _in_tasks(crowd: Crowd, model: Model, load: Load) -> list[float]:
     lateness = Lateness()
     async with trio.open_nursery() as watching:
         watching.start_soon(lateness.watch)
+        await trio.sleep(2 * PERIOD)  # it looks on from the first call on
+        crowd.start()
         with trio.move_on_after(load.seconds + load.grace):
             async with trio.open_nursery() as nursery:
                 for producer in range(load.producers):
@@ -155,12 +160,15 @@ async def _in_tasks(crowd: Crowd, model: Model, load: Load) -> list[float]:
 
 
 async def _in_threads(crowd: Crowd, model: Model, load: Load) -> list[float]:
+    go = threading.Event()
     threads = [
-        threading.Thread(target=_produce, args=(crowd, producer))
+        threading.Thread(target=_produce, args=(crowd, producer, go))
         for producer in range(load.producers)
     ]
     for thread in threads:
         thread.start()
+    crowd.start()
+    go.set()
     last = crowd.end + load.grace
     for thread in threads:
         thread.join(None if last == inf else max(0.0, last - time.perf_counter()))
@@ -171,7 +179,8 @@ async def _in_threads(crowd: Crowd, model: Model, load: Load) -> list[float]:
     return []
 
 
-def _produce(crowd: Crowd, producer: int) -> None:
+def _produce(crowd: Crowd, producer: int, go: threading.Event) -> None:
+    go.wait()
     with suppress(CutOff, SchedulerClosed):
         finished(crowd.produce(producer))
 
