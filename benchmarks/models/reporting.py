@@ -12,6 +12,7 @@ from benchmarks.models.matrix import (
     ENQUEUE_MANY,
     KINDS,
     LOCK,
+    SHARED,
     SQL,
     Measured,
     Results,
@@ -23,11 +24,11 @@ from benchmarks.models.winning import quickest, winners
 from benchmarks.showing import Chart, Point, Series, Table
 
 NOT_AVAILABLE = "n/a"
-WITH_LOOP = [ACTORS, LOCK, SQL]
+WITH_LOOP = [ACTORS, LOCK, SHARED, SQL]
 
 _WHY_NOT = (
-    f"{SQL} cannot offer accepted ({NOT_AVAILABLE}): its answer comes after the commit, for it has "
-    "no state to answer from."
+    f"{NOT_AVAILABLE}: {SQL} cannot offer accepted, for its answer comes after the commit: it has "
+    f"no state to answer from. {SHARED} would be the same as {LOCK} there."
 )
 _SETUP = (
     "Each producer makes its next call when the last is answered. By 1: single tasks; by 100: "
@@ -89,16 +90,21 @@ def _rates(measured: Measured) -> str:
 
 
 def _latencies(measured: Measured) -> str:
-    return f"{_milliseconds(measured.p50)} / {_milliseconds(measured.p99)}"
+    return f"{_waited(measured.p50)} / {_waited(measured.p99)}"
 
 
-def _milliseconds(latency: Latency) -> str:
-    return f"{'>' if latency.cut else ''}{latency.seconds * 1e3:.3g} ms"
+def _waited(latency: Latency) -> str:
+    return f"{'>' if latency.cut else ''}{_milliseconds(latency.seconds)}"
+
+
+def _milliseconds(seconds: float) -> str:
+    number = seconds * 1e3
+    return f"{number:,.0f} ms" if number >= 100 else f"{number:.3g} ms"
 
 
 def stalls(results: Results) -> Table:
     """How long the loop was not there for others, beside one that has nothing to do."""
-    idle = " / ".join(f"{seconds * 1e3:.3g} ms" for seconds in idle_loop())
+    idle = " / ".join(_milliseconds(seconds) for seconds in idle_loop())
     rows = tuple(
         (
             *cell.setting.words,
@@ -114,54 +120,51 @@ def stalls(results: Results) -> Table:
         "How late others on the loop wake up, p99 / longest",
         ("answer", "disk", "each call", "producers", *WITH_LOOP),
         rows,
-        f"A task that wants to wake each millisecond: p99 over all repetitions, median of their "
-        f"longest. A loop with nothing to do: {idle}. A batch is proved in one go by who calls, so "
-        f"many callers stall the loop in every model. Threads have no loop. {_WHY_NOT}",
+        "A task that wants to wake each millisecond, over all repetitions. A loop with nothing to "
+        f"do: {idle}. A batch is proved in one go by who calls, so many callers stall the loop in "
+        f"every model. Threads have no loop. {_WHY_NOT}",
     )
 
 
 def _stall(measured: Measured | None) -> str:
     if measured is None or measured.stalls is None:
         return NOT_AVAILABLE
-    return " / ".join(f"{seconds * 1e3:.3g} ms" for seconds in measured.stalls)
+    return " / ".join(_milliseconds(seconds) for seconds in measured.stalls)
 
 
 def charts(results: Results) -> Iterator[Chart]:
     """Over the number of producers, a line for each model."""
     for setting in _settings(results):
-        for work in (ENQUEUE, ENQUEUE_MANY):
-            yield _chart(
-                results,
-                setting,
-                work,
-                "throughput",
-                "Throughput",
-                "tasks/s",
-                lambda measured: measured.rates,
-                "Median, lowest and highest of the repetitions.",
-            )
-        yield _chart(
-            results,
-            setting,
-            ENQUEUE,
-            "p99",
-            "p99 latency",
-            "seconds",
-            lambda measured: [latency.seconds for latency in measured.p99s],
-            "Calls that were cut off count with what they had waited: lower bounds.",
-        )
+        drawn = [_throughput(results, setting, work) for work in (ENQUEUE, ENQUEUE_MANY)]
+        drawn.append(_slowest(results, setting))
+        yield from (chart for chart in drawn if chart.series)
 
 
-def _chart(
-    results: Results,
-    setting: Setting,
-    work: Work,
-    name: str,
-    title: str,
-    unit: str,
-    values: Callable[[Measured], list[float]],
-    note: str,
-) -> Chart:
+def _throughput(results: Results, setting: Setting, work: Work) -> Chart:
+    return Chart(
+        f"models-throughput-{_slug(setting)}-by-{work.batch}",
+        f"Throughput of {work.name}: {_words(setting)}",
+        "producers",
+        "tasks/s",
+        _lines(results, setting, work, lambda measured: measured.rates),
+        note="Median, lowest and highest of the repetitions.",
+    )
+
+
+def _slowest(results: Results, setting: Setting) -> Chart:
+    return Chart(
+        f"models-p99-{_slug(setting)}-by-{ENQUEUE.batch}",
+        f"p99 latency of {ENQUEUE.name}: {_words(setting)}",
+        "producers",
+        "seconds",
+        _lines(results, setting, ENQUEUE, lambda measured: [at.seconds for at in measured.p99s]),
+        note="Calls that were cut off count with what they had waited: lower bounds.",
+    )
+
+
+def _lines(
+    results: Results, setting: Setting, work: Work, values: Callable[[Measured], list[float]]
+) -> tuple[Series, ...]:
     lines: dict[str, list[Point]] = {}
     for cell, found in results.items():
         if (cell.setting, cell.work) == (setting, work):
@@ -170,14 +173,7 @@ def _chart(
                 if min(seen) > 0:  # a logarithm has no place for none
                     point = Point(cell.producers, percentile(seen, 50), min(seen), max(seen))
                     lines.setdefault(model, []).append(point)
-    return Chart(
-        f"models-{name}-{_slug(setting)}-by-{work.batch}",
-        f"{title} of {work.name}: {_words(setting)}",
-        "producers",
-        unit,
-        tuple(Series(model, tuple(points)) for model, points in lines.items()),
-        note=note,
-    )
+    return tuple(Series(model, tuple(points)) for model, points in lines.items())
 
 
 def _settings(results: Results) -> list[Setting]:

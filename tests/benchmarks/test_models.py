@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from benchmarks.models import direct, driving, locked, pipelined, threaded
+from benchmarks.models import direct, driving, grouped, locked, pipelined, threaded
 from benchmarks.models.driving import Load, Run
 from benchmarks.models.model import REAL, Disk, Model, Opening
 from benchmarks.workload import linked_specs, open_specs
@@ -23,6 +23,7 @@ from scheduler import LeaseLost, Status, TaskSpec, UnknownPrerequisite
 MODELS: dict[str, tuple[Opening, bool]] = {
     "pipelined": (pipelined.opened, False),
     "locked": (locked.opened, False),
+    "grouped": (grouped.opened, False),
     "threaded": (threaded.opened, True),
     "direct": (direct.opened, False),
 }
@@ -30,7 +31,7 @@ MODELS_AND_LEVELS = [
     (name, level)
     for level in ("synced", "committed", "accepted")
     for name in MODELS
-    if (name, level) != ("direct", "accepted")
+    if level != "accepted" or name not in ("direct", "grouped")
 ]
 
 
