@@ -20,7 +20,7 @@ from benchmarks.models.matrix import (
     Work,
     idle_loop,
 )
-from benchmarks.models.winning import quickest, winners
+from benchmarks.models.winning import against_shared, quickest, winners
 from benchmarks.showing import Chart, Point, Series, Table
 
 NOT_AVAILABLE = "n/a"
@@ -45,6 +45,7 @@ def tables(results: Results) -> Iterator[Table]:
     """The winners first, then what they won by."""
     yield winners(results)
     yield quickest(results)
+    yield against_shared(results)
     yield from _by_setting(
         results, "throughput", "Tasks a second", _rates, f"Median (lowest..highest). {_SETUP}"
     )

@@ -23,7 +23,7 @@ from benchmarks.models.matrix import (
 )
 from benchmarks.models.model import REAL
 from benchmarks.models.reporting import NOT_AVAILABLE, charts, tables
-from benchmarks.models.winning import quickest, winners
+from benchmarks.models.winning import against_shared, quickest, winners
 from benchmarks.sections.models import code
 from benchmarks.showing import Table
 from benchmarks.workload import Bench
@@ -83,6 +83,13 @@ def test_the_winner_is_told_with_its_factor_also_where_the_actors_lose() -> None
 
 def test_a_factor_to_a_call_that_was_cut_off_is_a_bound() -> None:
     assert quickest(results()).rows[0][3:] == ("trio.Lock (actors 0.50x)", "actors >5x")
+
+
+def test_what_the_actors_win_beyond_a_shared_commit_is_told_apart() -> None:
+    """Throughput, latency and stalls, each a factor; not where nothing was measured."""
+    rows = against_shared(results()).rows
+    assert rows[0][3:] == ("0.83x / 0.75x / 1x", "14x / 20x / 1x")
+    assert rows[1][3:] == ("-", "-")
 
 
 def test_a_level_that_a_model_cannot_offer_is_named_and_explained() -> None:
