@@ -49,7 +49,7 @@ def against_shared(results: Results) -> Table:
     return _table(
         results,
         "models-shared",
-        f"The actors against a {SHARED}: throughput, p99 latency, p99 stall",
+        f"The actors against a {SHARED}: throughput, p99 latency, longest stall",
         _three_factors,
         f"The factor by which the actors are better than the {SHARED}; below 1 they are worse. "
         f"Stalls of the loop with one caller are those of that caller alone. {NOT_RUN}: not "
@@ -102,9 +102,9 @@ def _three_factors(found: Found) -> str:
     factors = (
         ours.rate / theirs.rate,
         theirs.p99.seconds / ours.p99.seconds,
-        theirs.stalls[0] / ours.stalls[0],
+        theirs.stalls[1] / ours.stalls[1],
     )
-    return " / ".join(f"{factor:.2g}x" for factor in factors)
+    return " / ".join(f"{factor:.2f}x" if factor < 10 else f"{factor:.0f}x" for factor in factors)
 
 
 def _table(

@@ -88,7 +88,7 @@ def test_a_factor_to_a_call_that_was_cut_off_is_a_bound() -> None:
 def test_what_the_actors_win_beyond_a_shared_commit_is_told_apart() -> None:
     """Throughput, latency and stalls, each a factor; not where nothing was measured."""
     rows = against_shared(results()).rows
-    assert rows[0][3:] == ("0.83x / 0.75x / 1x", "14x / 20x / 1x")
+    assert rows[0][3:] == ("0.83x / 0.75x / 1.00x", "14x / 20x / 1.00x")
     assert rows[1][3:] == ("-", "-")
 
 
