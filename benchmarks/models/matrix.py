@@ -26,8 +26,8 @@ ACTORS, LOCK, SHARED, THREADS, SQL = "actors", "trio.Lock", "shared commit", "th
 FAST = Disk("fsync + 1 ms", 0.001)
 SLOW = Disk("fsync + 10 ms", 0.010)
 BATCH = 100
-PRODUCERS = (1, 8, 64, 512)
-MANY = 512
+CROWD, MANY = 64, 512
+PRODUCERS = (1, 8, CROWD, MANY)
 
 
 class Kind(NamedTuple):
@@ -140,14 +140,14 @@ CYCLES_IN = (SETTINGS[0], SETTINGS[1], SETTINGS[3])
 
 def cells(bench: Bench) -> Iterator[Cell]:
     """All that are measured."""
-    producers = bench.pick(PRODUCERS, (1, 64))
+    producers = bench.pick(PRODUCERS, (1, CROWD))
     for setting in bench.pick(SETTINGS, QUICK_SETTINGS):
         for work in (ENQUEUE, ENQUEUE_MANY):
             for count in producers:
                 if work is ENQUEUE or count < MANY or setting in MANY_BATCHES_IN:
                     yield Cell(setting, work, count)
     for setting in bench.pick(CYCLES_IN, CYCLES_IN[:1]):
-        for count in bench.pick((1, 8, 64), (1,)):
+        for count in bench.pick((1, 8, CROWD), (1,)):
             yield Cell(setting, CYCLE, count)
         for count in bench.pick((1, 8), (1,)):
             yield Cell(setting, CYCLE_MANY, count)
@@ -171,9 +171,9 @@ def _measured(cell: Cell, bench: Bench) -> dict[str, Measured]:
 
 
 def _repetitions(cell: Cell) -> int:
-    if cell.work.cycle:
-        return 2
-    return 1 if cell.work.batch > 1 and cell.producers == MANY else 3
+    if cell.work is ENQUEUE_MANY and cell.producers == MANY:
+        return 1
+    return 2 if cell.work.cycle or (cell.work is ENQUEUE_MANY and cell.producers == CROWD) else 3
 
 
 def _load(cell: Cell, seconds: float) -> Load:
