@@ -86,7 +86,7 @@ class Crowd:
         self._load = load
         self._under_way: dict[int, float] = {}
         self.latencies: list[Latency] = []
-        self.tasks = 0
+        self.done: list[int] = []  # tasks, by round: threads can append, but not add
         self.began = self.end = inf
 
     def start(self) -> None:
@@ -101,14 +101,14 @@ class Crowd:
             rounds += 1
             await self._timed(producer, self._model.enqueue(self._specs))
             if not self._load.cycle:
-                self.tasks += len(self._specs)
+                self.done.append(len(self._specs))
                 continue
             claims = await self._timed(
                 producer, self._model.claim(f"producer-{producer}", len(self._specs))
             )
             if claims:
                 await self._timed(producer, self._model.complete(claims))
-                self.tasks += len(claims)
+                self.done.append(len(claims))
 
     async def _timed(self, producer: int, call: Awaitable[T]) -> T:
         began = self._under_way[producer] = time.perf_counter()
@@ -141,7 +141,7 @@ async def _run(opened: Any, load: Load, let_loose: Callable[..., Awaitable[list[
         lateness = await let_loose(crowd, model, load)
         await model.flush()
         seconds = time.perf_counter() - crowd.began
-    return Run(crowd.tasks, seconds, crowd.latencies, lateness)
+    return Run(sum(crowd.done), seconds, crowd.latencies, lateness)
 
 
 async def _in_tasks(crowd: Crowd, model: Model, load: Load) -> list[float]:
