@@ -133,7 +133,7 @@ SETTINGS = (
     Setting("accepted", REAL),
     Setting("accepted", SLOW),
 )
-QUICK_SETTINGS = (SETTINGS[0], SETTINGS[2], SETTINGS[3], SETTINGS[5])
+QUICK_SETTINGS = (SETTINGS[0], SETTINGS[2], SETTINGS[5])
 MANY_BATCHES_IN = (SETTINGS[0], SETTINGS[2])
 CYCLES_IN = (SETTINGS[0], SETTINGS[1], SETTINGS[3])
 
@@ -165,7 +165,7 @@ def _measured(cell: Cell, bench: Bench) -> dict[str, Measured]:
     for _ in range(bench.pick(_repetitions(cell), 1)):
         for name, kind in kinds.items():
             gc.collect()
-            load = _load(cell, bench.pick(0.08, 0.05))
+            load = _load(cell, bench.pick(0.07, 0.05))
             samples[name].append(_sample(kind.run(kind.opening, bench.new(), level, disk, load)))
     return {name: Measured(tuple(found)) for name, found in samples.items()}
 
