@@ -159,7 +159,7 @@ class Persister:
             unsaved.paused.update(message.paused)
             self.records.set_paused(message.paused)
         if message.new or message.moved or message.rewritten or message.paused:
-            unsaved.counts = self.records.counts  # as of the commit, see _save
+            unsaved.sequence = self.records.sequence
         for answer in message.answers:
             if answer.reply.request is not None:
                 unsaved.receipts[answer.reply.request] = receipt_of(answer)
@@ -237,9 +237,9 @@ class Persister:
         self._waiting_in_flight, self._waiting = self._waiting, []
         self._untold_in_flight, self._untold = self._untold, []
         self._write_at = inf
-        if batch.counts is not None:
-            batch.counts, batch.sequence = dict(self.records.counts), self.records.sequence
-        if len(batch) > INLINE_ROWS or self._commit_cost > INLINE_COMMIT:
+        if batch.sequence is not None:
+            batch.finished = self.records.finished_unsaved()
+        if len(batch) > INLINE_ROWS or (batch and self._commit_cost > INLINE_COMMIT):
             self._store_is_busy = True
             return [(To.WRITER, m.Write(batch))]
         return self._save_inline(batch, now)
@@ -266,7 +266,7 @@ class Persister:
         waiting, self._waiting_in_flight = self._waiting_in_flight, []
         posts: list[Post] = []
         if message.batch.sequence is not None:
-            self.records.saved_sequence = message.batch.sequence
+            self.records.saved(message.batch.finished, message.batch.sequence)
         if self._down_since is not None:
             self._down_since, self._retry_delay, self._error = None, RETRY_FIRST, None
             posts.append((To.PRIORITIZER, m.StoreUp()))

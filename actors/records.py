@@ -22,6 +22,7 @@ class Records:
         self.tasks: dict[int, Task] = {}
         self.lanes = Lanes(self.tasks)
         self.counts: dict[Status, int] = dict.fromkeys(Status, 0)
+        self._finished_on_record: dict[Status, int] = {}
         self.paused: set[str] = set()
         self.sequence = 0  # of the newest change recorded
         self.saved_sequence = 0  # of the newest one saved
@@ -35,7 +36,9 @@ class Records:
         self.tasks.update((task.number, task) for task in loaded.tasks)
         for task in loaded.tasks:
             self.lanes.add(task)
-        self.counts |= loaded.counts
+        self.counts |= loaded.finished
+        self.counts |= Counter(task.status for task in loaded.tasks)
+        self._finished_on_record = dict(loaded.finished)
         self.paused = set(loaded.paused)
         self.sequence = self.saved_sequence = loaded.sequence
         self.pruned_sequence = loaded.pruned_sequence
@@ -91,7 +94,18 @@ class Records:
         """Finished tasks were pruned."""
         for status, count in removed.items():
             self.counts[status] -= count
+            self._finished_on_record[status] -= count
         self.pruned_sequence = max(self.pruned_sequence, sequence)
+
+    def finished_unsaved(self) -> dict[Status, int]:
+        """The counters that the store has to be told: those of the unfinished it can count."""
+        on_record = self._finished_on_record
+        return {s: self.counts[s] for s in FINISHED if self.counts[s] != on_record[s]}
+
+    def saved(self, finished: Mapping[Status, int], sequence: int) -> None:
+        """Counters and the newest change have reached the store."""
+        self._finished_on_record |= finished
+        self.saved_sequence = sequence
 
     @property
     def avg_priority(self) -> float:

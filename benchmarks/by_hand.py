@@ -15,7 +15,7 @@ from contextlib import closing
 from persistence import statements as sql
 from persistence.opening import connect, prepare_file
 from persistence.rows import Row, edge_rows, whole_row
-from scheduler import Status, Task, TaskSpec
+from scheduler import Task, TaskSpec
 
 SCHEMA = """
     CREATE TABLE tasks (
@@ -105,9 +105,7 @@ def executemany(path: str, tasks: Sequence[Task], batch: int, commit_seconds: fl
 def _rows(tasks: Sequence[Task], start: int, end: int) -> dict[str, list[Row]]:
     """By statement, the rows of one transaction."""
     numbered = list(enumerate(tasks[start:end], start + 1))
-    counters = [(str(status), end) for status in Status] + [("sequence", end)]
     return {
         PLAIN_INSERT: [whole_row(task, sequence) for sequence, task in numbered],
         sql.PUT_EDGE: [row for _, task in numbered for row in edge_rows(task)],
-        sql.PUT_COUNTER: counters,
     }

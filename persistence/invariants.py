@@ -11,7 +11,7 @@ import msgspec
 
 from persistence import statements as sql
 from scheduler.domain import ids
-from scheduler.domain.task import Status
+from scheduler.domain.task import FINISHED
 
 EXAMPLES = 3
 _REPORT = "Stop the scheduler, keep a copy of the file, and report it as a bug of headrace."
@@ -89,7 +89,7 @@ def _counters(connection: sqlite3.Connection) -> Finding:
     counted = dict(connection.execute(sql.COUNTED))
     wrong = [
         f"{status} {counters.get(status, 0)} instead of {counted.get(status, 0)}"
-        for status in map(str, Status)
+        for status in map(str, sorted(FINISHED))
         if counters.get(status, 0) != counted.get(status, 0)
     ]
     if wrong:

@@ -40,7 +40,7 @@ class MemoryStore:
         self._limits: dict[LimitScope, Limit] = {}
         self._schedules: dict[str, Schedule] = {}
         self._receipts: dict[str, str] = {}
-        self._counts = dict.fromkeys(Status, 0)
+        self._finished = dict.fromkeys(FINISHED, 0)
         self._sequence = 0
         self._pruned_sequence = 0
         self._written: Batch | None = None
@@ -72,14 +72,14 @@ class MemoryStore:
             self._put(task, self._sequences[number])
         for attempt in batch.attempts:
             known = self._attempts.setdefault(attempt.number, [])
-            if attempt not in known:  # it may come again after an unknown outcome
+            if not batch.again or attempt not in known:
                 known.append(attempt)
         self._durations |= batch.durations
         for lane, stopped in batch.paused.items():
             (self._paused.add if stopped else self._paused.discard)(lane)
         self._settings(batch)
         self._receipts |= batch.receipts
-        self._counts |= batch.counts or {}
+        self._finished |= batch.finished
         self._sequence = self._sequence if batch.sequence is None else batch.sequence
 
     def _settings(self, batch: Batch) -> None:
@@ -135,7 +135,7 @@ class MemoryStore:
             del self._feed[sequence]
             newest = max(newest, sequence)
         for status, count in removed.items():
-            self._counts[status] -= count
+            self._finished[status] -= count
         self._pruned_sequence = max(self._pruned_sequence, newest)
         return Pruned(examined[-1] if len(examined) == limit else 0, dict(removed), newest)
 
@@ -171,7 +171,7 @@ class MemoryStore:
             paused=set(self._paused),
             limits=[self._limits[scope] for scope in sorted(self._limits)],
             schedules=sorted(self._schedules.values(), key=lambda schedule: schedule.name),
-            counts=dict(self._counts),
+            finished=dict(self._finished),
             sequence=self._sequence,
             largest=self._tasks.peekitem()[0] if self._tasks else 0,
             pruned_sequence=self._pruned_sequence,
@@ -221,19 +221,15 @@ class MemoryStore:
         return [Change(sequence, self._tasks[self._feed[sequence]]) for sequence in sequences]
 
     def page(self, where: Filter, below: int | None, limit: int) -> StorePage:
-        statuses = where.statuses
-        open_only = statuses is not None and statuses <= UNFINISHED
         found: list[Task] = []
         examined, last = 0, None
         for number in self._tasks.irange(None, below, inclusive=(True, False), reverse=True):
             task = self._tasks[number]
-            if open_only and task.status not in UNFINISHED:
-                continue
             examined, last = examined + 1, number
             if where.admits(task):
                 if len(found) == limit:
                     return StorePage(tuple(found), found[-1].number, True)
                 found.append(task)
-            if examined == PAGE_EXAMINES:
+            if examined == PAGE_EXAMINES + limit:
                 return StorePage(tuple(found), last, True)
         return StorePage(tuple(found), None, False)

@@ -17,12 +17,12 @@ import msgspec
 from persistence import statements as sql
 from persistence.failures import Translating
 from persistence.filesystem import refuse_network
+from persistence.listing import listed
 from persistence.opening import connect, prepare_file, take_over
 from persistence.ownership import Ownership
 from persistence.pruning import prune
 from persistence.rows import Row, edges_of, schedule_of, status_of, tasks_of
 from persistence.store import (
-    PAGE_EXAMINES,
     Batch,
     Durability,
     Duration,
@@ -35,9 +35,8 @@ from persistence.store import (
 from persistence.wal import WalGauge
 from persistence.writing import write_batch
 from scheduler.domain.errors import StoreError
-from scheduler.domain.ids import LARGEST
 from scheduler.domain.limits import Limit
-from scheduler.domain.task import UNFINISHED, Attempt, Status, Task
+from scheduler.domain.task import FINISHED, Attempt, Status, Task
 from scheduler.domain.views import Change
 
 
@@ -140,6 +139,7 @@ class SQLiteStore:
             schedules = [schedule_of(row) for row in execute(sql.SCHEDULES)]
             counters: dict[str, int] = dict(execute(sql.COUNTERS))
             (largest,) = execute(sql.LARGEST).fetchone()
+            (newest,) = execute(sql.NEWEST).fetchone()
         unfinished = {task.number for task in tasks}
         ends = {end for needs, after in edges.values() for end in chain(needs, after)}
         return Loaded(
@@ -149,8 +149,8 @@ class SQLiteStore:
             paused={lane for lane, _, _, paused in lanes if paused},
             limits=limits,
             schedules=schedules,
-            counts={status: counters.get(status, 0) for status in Status},
-            sequence=counters["sequence"],
+            finished={status: counters.get(status, 0) for status in FINISHED},
+            sequence=max(newest or 0, counters["sequence"], counters["pruned_sequence"]),
             largest=largest or 0,
             pruned_sequence=counters["pruned_sequence"],
         )
@@ -191,25 +191,7 @@ class SQLiteStore:
         return next((receipt for (receipt,) in self._read(sql.RECEIPT, (request,))), None)
 
     def page(self, where: Filter, below: int | None, limit: int) -> StorePage:
-        statuses = where.statuses
-        if statuses is not None and statuses <= UNFINISHED:
-            select, select_last = sql.UNFINISHED_PAGE, sql.UNFINISHED_LAST
-        else:
-            select, select_last = sql.PAGE, sql.PAGE_LAST
-        values = {
-            "top": LARGEST if below is None else below - 1,
-            "examined": PAGE_EXAMINES,
-            "statuses": None if statuses is None else _json(statuses),
-            "source": where.source,
-            "agent_type": where.agent_type,
-            "group": where.group,
-            "limit": limit + 1,
-        }
-        found = [number for (number,) in self._read(select, values)]
-        if len(found) > limit:
-            found, last = found[:limit], found[limit - 1]
-        else:
-            last = next((number for (number,) in self._read(select_last, values)), None)
+        found, last = listed(self._read, where, below, limit)
         tasks = self.tasks(found)
         return StorePage(tuple(tasks[number] for number in found), last, last is not None)
 

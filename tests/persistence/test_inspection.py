@@ -119,7 +119,7 @@ def test_damage(path: str) -> None:
         ("UPDATE tasks SET token = NULL WHERE id = 2", "lack a holder, token or lease"),
         ("DELETE FROM tasks WHERE id = 1", "name a prerequisite that was pruned"),
         ("INSERT INTO edges VALUES (2, 3, 1)", "wait for each other in a circle"),
-        ("UPDATE counters SET value = 7 WHERE name = 'ready'", "ready 7 instead of 1"),
+        ("UPDATE counters SET value = 7 WHERE name = 'completed'", "completed 7 instead of 1"),
     ],
 )
 def test_broken_invariants(healthy: Journal, path: str, damage: str, fault: str) -> None:

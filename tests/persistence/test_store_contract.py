@@ -7,12 +7,13 @@ from math import inf
 import pytest
 from msgspec.structs import replace
 
-from persistence import memory, sqlite
+from persistence import listing, memory
+from persistence.sqlite import SQLiteStore
 from persistence.store import Batch, Duration, Edge, Filter, Store
 from scheduler.domain.recurrence import Schedule
 from scheduler.domain.request import checked
 from scheduler.domain.spec import TaskSpec
-from scheduler.domain.task import Attempt, Status
+from scheduler.domain.task import FINISHED, Attempt, Status
 from tests.support.journal import Journal, facts, make_task
 
 BLOCKED, READY, RUNNING = Status.BLOCKED, Status.READY, Status.RUNNING
@@ -114,13 +115,13 @@ class TestWriting:
     def test_a_batch_without_counts_leaves_the_counters(
         self, store: Store, journal: Journal
     ) -> None:
-        """None means that nothing changed them."""
-        journal.insert(make_task(1)).commit()
+        """A status that is not named is as it was."""
+        journal.insert(make_task(1, FAILED)).commit()
         for _ in store.write(Batch()):
             pass
         store.commit()
         loaded = store.load()
-        assert (loaded.counts[READY], loaded.sequence) == (1, 1)
+        assert (loaded.finished[FAILED], loaded.sequence) == (1, 1)
 
     def test_attempts_come_oldest_first(self, store: Store, journal: Journal) -> None:
         """Also when a release gave the same number out again."""
@@ -137,10 +138,10 @@ class TestWriting:
 
 class TestLoading:
     def test_an_empty_store(self, store: Store) -> None:
-        """A new store holds nothing, and counts every status."""
+        """A new store holds nothing, and counts every way to end."""
         loaded = store.load()
         assert loaded.tasks == []
-        assert loaded.counts == dict.fromkeys(Status, 0)
+        assert loaded.finished == dict.fromkeys(FINISHED, 0)
         assert (loaded.sequence, loaded.largest, loaded.pruned_sequence) == (0, 0, 0)
 
     def test_unfinished_tasks_in_order_and_what_they_wait_for(
@@ -158,7 +159,7 @@ class TestLoading:
         assert [facts(task) for task in loaded.tasks] == [facts(journal.tasks[n]) for n in (3, 4)]
         assert loaded.outside == {1: COMPLETED, 2: FAILED}
         assert loaded.largest == 5
-        assert loaded.counts[COMPLETED] == loaded.counts[BLOCKED] == 1
+        assert loaded.finished == {COMPLETED: 1, FAILED: 1, CANCELLED: 1}
 
 
 class TestLookingUp:
@@ -311,15 +312,38 @@ class TestPages:
         statuses: frozenset[Status] | None,
     ) -> None:
         """A page may be empty and yet not the last: it says where it stopped."""
-        for module in (sqlite, memory):
-            monkeypatch.setattr(module, "PAGE_EXAMINES", 4)
-        journal.insert(make_task(1, group="rare"), *(make_task(n) for n in range(2, 8))).commit()
-        where = Filter(statuses=statuses, group="rare")
+        for module in (listing, memory):
+            monkeypatch.setattr(module, "PAGE_EXAMINES", 2)
+        monkeypatch.setattr(listing, "PAGE_LOOKS_UP", 2)
+        rare = make_task(1, agent_type="rare")
+        journal.insert(rare, *(make_task(n) for n in range(2, 8))).commit()
+        where = Filter(statuses=statuses, agent_type="rare")
         first = store.page(where, None, 2)
         assert (first.tasks, first.last, first.has_more) == ((), 4, True)
         second = store.page(where, first.last, 2)
         assert [task.number for task in second.tasks] == [1]
         assert (second.last, second.has_more) == (None, False)
+
+    @pytest.mark.parametrize(
+        "where",
+        [
+            Filter(group="rare"),
+            Filter(statuses=frozenset({FAILED})),
+            Filter(statuses=frozenset({READY, FAILED}), group="rare"),
+            Filter(statuses=frozenset({FAILED, CANCELLED}), group="common"),
+        ],
+    )
+    def test_few_tasks_of_a_status_or_a_group_are_found_at_once(
+        self, sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch, where: Filter
+    ) -> None:
+        """However many others there are: a page is cut from where the fewest lie together."""
+        monkeypatch.setattr(listing, "PAGE_LOOKS_UP", 2)
+        wanted = make_task(1, FAILED, group=where.group or "rare")
+        others = [make_task(number, group="common") for number in range(2, 20)]
+        Journal(sqlite).insert(wanted, *others).commit()
+        page = sqlite.page(where, None, 2)
+        assert [task.number for task in page.tasks] == [1]
+        assert (page.last, page.has_more) == (None, False)
 
 
 class TestPruning:
@@ -343,7 +367,7 @@ class TestPruning:
         assert store.by_keys(["k"]) == {}
         loaded = store.load()
         assert loaded.pruned_sequence == 2
-        assert (loaded.counts[COMPLETED], loaded.counts[FAILED], loaded.counts[READY]) == (1, 0, 1)
+        assert loaded.finished == {COMPLETED: 1, FAILED: 0, CANCELLED: 0}
 
     def test_what_an_unfinished_task_waits_for_stays(self, store: Store, journal: Journal) -> None:
         """Both kinds of edges hold a task; those of finished tasks do not."""

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import astuple
 
 from persistence.store import Batch, Store
-from scheduler.domain.task import COLUMNS, UNFINISHED, Status, Task
+from scheduler.domain.task import COLUMNS, FINISHED, UNFINISHED, Status, Task
 
 CREATED = 1_800_000_000.0  # Unix seconds
 
@@ -86,9 +86,10 @@ class Journal:
         """Write what gathered, without a commit."""
         batch, self.batch = self.batch, Batch()
         batch.sequence = self.sequence
-        batch.counts = dict.fromkeys(Status, 0)
+        batch.finished = dict.fromkeys(FINISHED, 0)
         for task in self.tasks.values():
-            batch.counts[task.status] += 1
+            if task.status in FINISHED:
+                batch.finished[task.status] += 1
         for _ in self.store.write(batch):
             pass
         return batch
