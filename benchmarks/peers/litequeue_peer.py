@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
-from benchmarks.peers.peer import UP_TO_A_SYNC, batches, library, message, rate
+from benchmarks.peers.peer import ALL, LAST_COMMITS_LOST, Survival, batches, library, message, rate
 from benchmarks.workload import Bench
 from scheduler import TaskSpec
 
@@ -17,8 +17,7 @@ class LiteQueuePeer:
     Raises `Missing` where the library is not installed.
     """
 
-    name = "litequeue"
-    survival = UP_TO_A_SYNC
+    survival = Survival(ALL, LAST_COMMITS_LOST, "back on request")
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
