@@ -214,8 +214,8 @@ class Direct:
 
     def _count(self, tasks: Sequence[Task], before: Sequence[Task]) -> int:
         """Bring the counters up to date; the number of the first of these changes."""
-        changes = Counter(str(task.status) for task in tasks)
-        changes.subtract(str(task.status) for task in before)
+        changes = Counter(str(task.status) for task in tasks if task.status.finished)
+        changes.subtract(str(task.status) for task in before if task.status.finished)
         changes["sequence"] += len(tasks)
         self._connection.executemany(queries.ADD_TO_COUNTER, changes.items())
         counters = dict(self._connection.execute(sql.COUNTERS))

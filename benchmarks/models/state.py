@@ -26,6 +26,7 @@ from scheduler.domain.admission import make_task
 from scheduler.domain.ids import IdMaker
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.domain.request import Request
+from scheduler.domain.task import FINISHED
 
 MAX_UNFINISHED = 1_000_000
 TOKEN_BITS = 128
@@ -106,7 +107,8 @@ class SharedState:
         batch, self._unsaved = self._unsaved, Batch()
         if not batch:
             return
-        batch.counts, batch.sequence = dict(self._counts), self._sequence
+        batch.finished = {status: self._counts[status] for status in FINISHED}
+        batch.sequence = self._sequence
         for _ in self._store.write(batch):
             pass
         self._store.commit()

@@ -126,7 +126,7 @@ def test_a_chain_is_worked_off_in_its_order(name: str, tmp_path: Path) -> None:
         loaded = store.load()
     assert [task.status for task in loaded.tasks] == [Status.READY, Status.BLOCKED]
     assert loaded.durations["builder"].count == 3
-    assert loaded.counts[Status.COMPLETED] == 3
+    assert loaded.finished[Status.COMPLETED] == 3
     assert problems(path) == []
 
 
