@@ -11,7 +11,7 @@ from typing import TypeVar
 import trio
 
 from persistence.filesystem import file_system
-from persistence.store import Store
+from persistence.store import Durability, Store
 from scheduler import Scheduler, TaskSpec, open_scheduler
 
 CHAIN = 10  # tasks that wait one for the other
@@ -74,11 +74,16 @@ def bench_in(parent: Path, quick: bool = False) -> Iterator[Bench]:
         yield Bench(Path(folder), quick)
 
 
-def run(work: Work[T], path: str = ":memory:", store: Store | None = None) -> T:
+def run(
+    work: Work[T],
+    path: str = ":memory:",
+    store: Store | None = None,
+    durability: Durability = "synced",
+) -> T:
     """What `work` returns with a scheduler of its own."""
 
     async def main() -> T:
-        async with open_scheduler(path, store=store) as scheduler:
+        async with open_scheduler(path, store=store, durability=durability) as scheduler:
             return await work(scheduler)
 
     return trio.run(main)
