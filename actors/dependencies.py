@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -49,18 +49,17 @@ class Dependencies:
         """Hand over the tasks of the graph whose prerequisites are met; keep the others."""
         handed: list[Entry] = []
         kept: list[Entry] = []
-        graph = self.graph
+        nodes = self.graph.nodes
         for task in tasks:
-            number = task.number
-            facts = graph.facts(number)
+            node = nodes[task.number]
             if task.status is not Status.BLOCKED:
-                handed.append(Entry(task, facts))
-            elif not graph.is_open(number):
-                held = replace(task, dependency_depth=graph.depth(number))
-                self.held[number] = held
-                kept.append(Entry(held, facts))
+                handed.append(Entry(task, node.facts()))
+            elif node.waiting:
+                held = replace(task, dependency_depth=node.depth)
+                self.held[task.number] = held
+                kept.append(Entry(held, node.facts()))
             else:
-                handed.append(Entry(opened(task, now), facts))
+                handed.append(Entry(opened(task, now), node.facts()))
         return handed, kept
 
     def release(self, numbers: Iterable[int], now: float) -> list[Entry]:
@@ -70,8 +69,10 @@ class Dependencies:
             for number in numbers
         ]
 
-    def fall(self, numbers: Iterable[int], root: Task, now: float) -> list[Task]:
+    def fall(self, numbers: Sequence[int], root: Task, now: float) -> list[Task]:
         """Cancel held tasks that cannot start any more because of `root`."""
+        if not numbers:
+            return []
         reason = f"prerequisite {root.id} {root.status}"
         return [
             lifecycle.cancel(self.held.pop(number), now, reason, root.number) for number in numbers

@@ -2,8 +2,8 @@
 
 A mailbox is an unbounded trio memory channel of lists: an actor takes everything that waits at
 each wake-up, handles it, and sends what its handlers returned, one list for each receiver. The
-handlers are plain functions, so when one command alone is under way, the loop of ingest calls
-the next handler directly instead of waking its task: the same messages in the same order.
+handlers are plain functions, so when one command alone is under way, one handler after the other
+is called directly instead of waking its task: the same messages in the same order.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class Loops:
         self._channels = {to: trio.open_memory_channel[Mail](inf) for to in To}
         self._door: Mail | None = None  # commands on their way to ingest, while it sleeps
         self._mail = 0  # lists that wait in mailboxes
+        self._last_caller: trio.lowlevel.Task | None = None
+        self._failure: BaseException | None = None  # of a handler that a caller's task ran
         self._asleep_until = dict.fromkeys(To, inf)
 
     def start(self, nursery: trio.Nursery) -> None:
@@ -78,6 +80,28 @@ class Loops:
             self.send(To.INGEST, self._door)
         else:
             self._door.append(command)
+
+    def caller_is_alone(self, command: Any) -> bool:
+        """Whether the task that is about to send this seems to be the only client about.
+
+        Who was the last caller too is taken to be; others do better in a batch together.
+        """
+        last, self._last_caller = self._last_caller, trio.lowlevel.current_task()
+        return self._last_caller is last and self._mail == 0 and _brief(command)
+
+    def handle(self, command: Any) -> None:
+        """Handle a lone command in the task of its caller: 30 us less than by way of ingest's."""
+        now = self.now()
+        if self._failure is not None or min(self._asleep_until.values()) <= now:
+            self.knock(command)  # what is due comes first
+            return
+        try:
+            self._run_directly(To.INGEST, command, now)
+        except BaseException as error:
+            self._failure = error
+            self.send(To.INGEST, [])  # which raises it where the actors run
+            if not isinstance(error, Exception):
+                raise
 
     def send(self, to: To, messages: Mail) -> None:
         """Put messages into a mailbox; none at all wakes the loop."""
@@ -108,6 +132,8 @@ class Loops:
         inbox = self._channels[to][1]
         while True:
             messages = await self._next_mail(to, actor, inbox)
+            if self._failure is not None:
+                raise self._failure
             now = self.now()
             if to is To.INGEST and self._mail == 0 and len(messages) == 1 and _brief(messages[0]):
                 self._run_directly(to, messages[0], now)

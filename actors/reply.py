@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar, cast
 
-import outcome
 import trio
 
 T = TypeVar("T")
@@ -22,31 +21,36 @@ class Reply(Generic[T]):
     `request` names a change that may be asked for once more: its answer is stored with it.
     """
 
-    __slots__ = ("_outcome", "_task", "abandoned", "answered", "request")
+    __slots__ = ("_error", "_task", "_value", "abandoned", "answered", "request")
 
     def __init__(self, request: str | None = None) -> None:
         self.request = request
-        self._outcome: outcome.Maybe[T] | None = None
+        self._value: T | None = None
+        self._error: BaseException | None = None
         self._task: trio.lowlevel.Task | None = None
         self.abandoned = False  # the waiting task was cancelled
         self.answered = False
 
     def answer(self, value: T) -> bool:
         """Give the value; False if nobody will receive it."""
-        return self._settle(outcome.Value(value))
+        if self.abandoned or self.answered:
+            return False
+        self._value = value
+        self._settle()
+        return True
 
     def refuse(self, error: BaseException) -> bool:
         """Raise `error` where the answer is awaited; False if nobody will receive it."""
-        return self._settle(outcome.Error(error))
-
-    def _settle(self, result: outcome.Maybe[T]) -> bool:
         if self.abandoned or self.answered:
             return False
+        self._error = error
+        self._settle()
+        return True
+
+    def _settle(self) -> None:
         self.answered = True
-        self._outcome = result
         if self._task is not None:
             trio.lowlevel.reschedule(self._task)
-        return True
 
     async def wait(self) -> T:
         """The value, or the error; to be called once.
@@ -57,8 +61,13 @@ class Reply(Generic[T]):
             self._task = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._abandon)
             self._task = None
-        result, self._outcome = self._outcome, None  # an error must not hold itself alive
-        return cast("outcome.Maybe[T]", result).unwrap()
+        if self._error is not None:
+            error, self._error = self._error, None
+            try:
+                raise error
+            finally:
+                del error  # it must not hold itself alive
+        return cast("T", self._value)
 
     def _abandon(self, _: object) -> trio.lowlevel.Abort:
         self.abandoned = True

@@ -6,7 +6,8 @@ What a row cannot hold, the edges, is read beside it and comes back in rising or
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -15,7 +16,14 @@ from msgspec.structs import astuple
 from scheduler.domain.errors import StoreCorrupt
 from scheduler.domain.recurrence import Schedule
 from scheduler.domain.request import Request
-from scheduler.domain.task import ASKED_COLUMNS, COLUMNS, Status, Task
+from scheduler.domain.task import (
+    ASKED_COLUMNS,
+    COLUMNS,
+    COMMON_COLUMNS,
+    RARE_COLUMNS,
+    Status,
+    Task,
+)
 
 Row = tuple[Any, ...]
 EdgeRow = tuple[int, int, int]  # task, prerequisite, must_succeed
@@ -24,6 +32,9 @@ EdgesOf = dict[int, tuple[tuple[int, ...], tuple[int, ...]]]  # task: requires, 
 _ASKED, _WIDTH = len(ASKED_COLUMNS), len(COLUMNS)
 _STATUS = COLUMNS.index("status")
 _STATUSES = {str(status): status for status in Status}
+_common = itemgetter(*map(COLUMNS.index, COMMON_COLUMNS))
+_rare = itemgetter(*map(COLUMNS.index, RARE_COLUMNS))
+_NOTHING_RARE = (None,) * len(RARE_COLUMNS)
 _NO_EDGES: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 _REQUEST = Schedule.__struct_fields__.index("request")
 _decode_request = msgspec.json.Decoder(Request).decode
@@ -32,6 +43,19 @@ _decode_request = msgspec.json.Decoder(Request).decode
 def whole_row(task: Task, sequence: int) -> Row:
     """For PUT_TASK."""
     return (*astuple(task)[:_WIDTH], sequence)
+
+
+def whole_rows(tasks: Iterable[Task], sequences: Mapping[int, int]) -> tuple[list[Row], list[Row]]:
+    """For PUT_COMMON_TASK, and for PUT_TASK those that it has no room for."""
+    common: list[Row] = []
+    full: list[Row] = []
+    for task in tasks:
+        values = astuple(task)
+        if _rare(values) == _NOTHING_RARE:
+            common.append((*_common(values), sequences[task.number]))
+        else:
+            full.append((*values[:_WIDTH], sequences[task.number]))
+    return common, full
 
 
 def moved_row(task: Task, sequence: int) -> Row:

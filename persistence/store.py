@@ -27,7 +27,9 @@ from scheduler.domain.views import Change
 Durability = Literal["synced", "committed", "accepted"]  # docs/durability.md says what each keeps
 
 MEMORY = ":memory:"  # the location of a store without a file
-PAGE_EXAMINES = 5_000  # rows that one page looks at, at the most
+# Rows that a page looks at, at the most, beside those it may return: about half a millisecond.
+PAGE_EXAMINES = 2_500
+PAGE_LOOKS_UP = 300  # instead, where an index leads to rows that lie here and there
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -101,12 +103,14 @@ class Batch:
     `rewritten`: any column, and edges, changed. `touched`: state columns changed, but no change
     in the feed (heartbeats). `sequences`: the change number of each of the first three.
     `limits`: an empty one is to be forgotten, and so is a schedule that is None.
+    `again`: it holds what was written before, by a commit of which nobody knows the outcome.
     `receipts`: by request id, what came of it (JSON text); not a change by themselves.
     `finished`: how many tasks of a finished status there are after the batch, where that changed.
     `sequence`: of the newest change in it; None while there is none.
     """
 
     __slots__ = (
+        "again",
         "attempts",
         "durations",
         "finished",
@@ -123,6 +127,7 @@ class Batch:
     )
 
     def __init__(self) -> None:
+        self.again = False
         self.inserted: dict[int, Task] = {}
         self.moved: dict[int, Task] = {}
         self.rewritten: dict[int, Task] = {}
@@ -172,6 +177,7 @@ class Batch:
 
     def absorb(self, newer: Batch) -> None:
         """Add what came later, so that a batch whose commit failed is written again with it."""
+        self.again = True
         for number, task in newer.inserted.items():
             self.insert(task, newer.sequences[number])
         for number, task in newer.rewritten.items():
@@ -197,6 +203,9 @@ class Batch:
             or self.rewritten.get(number)
             or self.touched.get(number)
         )
+
+    def __bool__(self) -> bool:
+        return bool(self.inserted or self.moved) or len(self) > 0
 
     def __len__(self) -> int:
         """How many changes of tasks, lanes, limits and schedules wait here."""
@@ -274,7 +283,8 @@ class Store(Protocol):
     def page(self, where: Filter, below: int | None, limit: int) -> StorePage:
         """Up to `limit` tasks numbered below `below`, newest first.
 
-        Examines at most PAGE_EXAMINES rows.
+        Examines at most PAGE_EXAMINES + `limit` rows, and where an index leads to them,
+        PAGE_LOOKS_UP + `limit`.
         """
         ...
 

@@ -9,10 +9,11 @@ from itertools import chain, islice
 from msgspec.structs import astuple
 
 from persistence import statements as sql
-from persistence.rows import Row, edge_rows, moved_row, schedule_row, touched_row, whole_row
+from persistence.rows import Row, edge_rows, moved_row, schedule_row, touched_row, whole_rows
 from persistence.store import Batch
 from scheduler.domain.errors import StoreCorrupt, StoreLocked
 from scheduler.domain.request_ids import forgotten_before
+from scheduler.domain.task import Task
 
 SLICE = 100  # rows, one to two milliseconds
 
@@ -23,15 +24,14 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, epoch: int) -> Ite
     Yields after each slice of rows.
     """
     begin(connection, epoch)
-    for statement, rows in _statements(batch):
-        while part := list(islice(rows, SLICE)):
-            written = connection.executemany(statement, part).rowcount
-            if written != len(part) and statement in _CHANGES_EACH:
-                raise StoreCorrupt(
-                    f"{len(part) - written} tasks that changed are not in the database",
-                    hint="Run `headrace doctor` on the file.",
-                )
-            yield
+    for statement, rows in _slices(batch):
+        written = connection.executemany(statement, rows).rowcount
+        if written != len(rows) and statement in _CHANGES_EACH:
+            raise StoreCorrupt(
+                f"{len(rows) - written} tasks that changed are not in the database",
+                hint="Run `headrace doctor` on the file.",
+            )
+        yield
 
 
 def begin(connection: sqlite3.Connection, epoch: int) -> None:
@@ -47,42 +47,67 @@ def begin(connection: sqlite3.Connection, epoch: int) -> None:
 _CHANGES_EACH = frozenset({sql.MOVE_TASK, sql.TOUCH_TASK})
 
 
-def _statements(batch: Batch) -> Iterator[tuple[str, Iterator[Row]]]:
+Slice = tuple[str, list[Row]]  # a statement, and rows for it
+
+
+def _slices(batch: Batch) -> Iterator[Slice]:
     """Rows are made as they are written: to make all of a large batch would hold up the loop."""
     sequences = batch.sequences
-    if whole := [*batch.inserted.values(), *batch.rewritten.values()]:
-        yield sql.PUT_TASK, (whole_row(task, sequences[task.number]) for task in whole)
-        yield sql.DROP_EDGES, ((number,) for number in batch.rewritten)
-        yield sql.PUT_EDGE, chain.from_iterable(map(edge_rows, whole))
+    if batch.inserted or batch.rewritten:
+        yield from _whole([*batch.inserted.values(), *batch.rewritten.values()], batch)
     if moved := batch.moved.values():
-        yield sql.MOVE_TASK, (moved_row(task, sequences[task.number]) for task in moved)
+        rows = (moved_row(task, sequences[task.number]) for task in moved)
+        yield from _sliced(sql.MOVE_TASK, rows)
     if batch.touched:
-        yield sql.TOUCH_TASK, map(touched_row, batch.touched.values())
+        yield from _sliced(sql.TOUCH_TASK, map(touched_row, batch.touched.values()))
     if batch.attempts:
-        yield sql.PUT_ATTEMPT, map(astuple, batch.attempts)
+        statement = sql.PUT_ATTEMPT_AGAIN if batch.again else sql.PUT_ATTEMPT
+        yield from _sliced(statement, map(astuple, batch.attempts))
+    if counters := _counters(batch):
+        yield sql.PUT_COUNTER, counters
+    if batch.receipts:
+        yield from _sliced(sql.PUT_RECEIPT, iter(batch.receipts.items()))
+        yield sql.DROP_RECEIPTS, [(forgotten_before(max(batch.receipts)),)]
+    yield from _settings(batch)
+
+
+def _whole(tasks: list[Task], batch: Batch) -> Iterator[Slice]:
+    for start in range(0, len(tasks), SLICE):
+        common, full = whole_rows(tasks[start : start + SLICE], batch.sequences)
+        if common:
+            yield sql.PUT_COMMON_TASK, common
+        if full:
+            yield sql.PUT_TASK, full
+    if batch.rewritten:
+        yield from _sliced(sql.DROP_EDGES, ((number,) for number in batch.rewritten))
+    yield from _sliced(sql.PUT_EDGE, chain.from_iterable(map(edge_rows, tasks)))
+
+
+def _sliced(statement: str, rows: Iterator[Row]) -> Iterator[Slice]:
+    while part := list(islice(rows, SLICE)):
+        yield statement, part
+
+
+def _settings(batch: Batch) -> Iterator[Slice]:
+    """What is not about single tasks; few rows."""
     for lane, known in batch.durations.items():
-        yield sql.PUT_DURATION, iter([(lane, known.mean, known.count)])
+        yield sql.PUT_DURATION, [(lane, known.mean, known.count)]
     for paused in batch.paused.items():
-        yield sql.PUT_PAUSED, iter([paused])
+        yield sql.PUT_PAUSED, [paused]
     for limit in batch.limits.values():
         if limit.empty:
-            yield sql.DROP_LIMIT, iter([limit.scope])
+            yield sql.DROP_LIMIT, [limit.scope]
         else:
-            yield sql.PUT_LIMIT, iter([astuple(limit)])
+            yield sql.PUT_LIMIT, [astuple(limit)]
     for name, schedule in batch.schedules.items():
         if schedule is None:
-            yield sql.DROP_SCHEDULE, iter([(name,)])
+            yield sql.DROP_SCHEDULE, [(name,)]
         else:
-            yield sql.PUT_SCHEDULE, iter([schedule_row(schedule)])
-    if counters := _counters(batch):
-        yield sql.PUT_COUNTER, iter(counters)
-    if batch.receipts:
-        yield sql.PUT_RECEIPT, iter(batch.receipts.items())
-        yield sql.DROP_RECEIPTS, iter([(forgotten_before(max(batch.receipts)),)])
+            yield sql.PUT_SCHEDULE, [schedule_row(schedule)]
 
 
-def _counters(batch: Batch) -> list[tuple[str, int]]:
-    counters = [(str(status), count) for status, count in batch.finished.items()]
+def _counters(batch: Batch) -> list[Row]:
+    counters: list[Row] = [(str(status), count) for status, count in batch.finished.items()]
     if batch.paused and batch.sequence is not None:  # the numbers of other changes stand in rows
         counters.append(("sequence", batch.sequence))
     return counters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -12,6 +11,7 @@ from typing import get_args
 
 import trio
 
+from actors.entropy import Entropy
 from actors.gate import Gate
 from actors.home import must_be_in_trio
 from actors.ingest import Ingest
@@ -43,7 +43,7 @@ async def open_scheduler(
     admission_timeout: float | None = None,
     closing_time: float = 30.0,
     wall_clock: Callable[[], float] = time.time,
-    random_bits: Callable[[int], int] = secrets.randbits,
+    random_bits: Callable[[int], int] | None = None,
     store: Store | None = None,
     timer: Callable[[], float] | None = time.perf_counter,
 ) -> AsyncIterator[Scheduler]:
@@ -75,9 +75,9 @@ async def open_scheduler(
         observer = Observer(measure)
         persister = Persister(store, gate, measure, durability, retention, observer)
         system = System(
-            Ingest(random_bits),
+            Ingest(random_bits or Entropy()),
             Resolver(weights, sources, max_unfinished),
-            Prioritizer(random_bits, weights),
+            Prioritizer(random_bits or Entropy(), weights),
             persister,
             Writer(store, measure, ids.first_at, at_once if timer is None else in_thread),
             gate,

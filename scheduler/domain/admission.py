@@ -58,6 +58,8 @@ def make_task(
 def _resolve(edges: Edges, numbers: Sequence[int]) -> tuple[int, ...]:
     if not edges.places:
         return edges.numbers
+    if len(edges.places) == 1 and not edges.numbers:
+        return (numbers[edges.places[0]],)
     return tuple(dict.fromkeys(edges.numbers + tuple(numbers[place] for place in edges.places)))
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from scheduler.domain.errors import InvalidTask, TooLarge
 
 NAME_LENGTH = 200
 JSON_BYTES = 256 * 1024
 JSON_DEPTH = 64
 
+_encode_fast, _decode_fast = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 _encode = json.JSONEncoder(
     allow_nan=False, ensure_ascii=False, check_circular=False, separators=(",", ":")
 ).encode
@@ -73,6 +76,8 @@ def name(field: str, value: object) -> None:
 
 def number_in(field: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
     """A number (an int where `whole`) between `low` and `high`, both included."""
+    if type(value) is int and low <= value <= high:  # as most are
+        return
     number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
     if number and low <= value <= high:  # type: ignore[operator] # NaN is not
         return
@@ -114,6 +119,27 @@ def encode_json(field: str, value: Any) -> str:
     >>> encode_json("payload", {"a": [1, None]})
     '{"a":[1,null]}'
     """
+    encoded = _encode_plain(value)
+    return _encode_closely(field, value) if encoded is None else encoded
+
+
+def _encode_plain(value: Any) -> str | None:
+    """The text of a value that comes back from it equal; None if it needs a closer look.
+
+    A fifth of the time that the closer look takes, which knows what else is JSON (a tuple), and
+    what to say of what is not.
+    """
+    try:
+        encoded = _encode_fast(value)
+        openings = encoded.count(b"{") + encoded.count(b"[")
+        if len(encoded) > JSON_BYTES or openings > JSON_DEPTH or _decode_fast(encoded) != value:
+            return None
+        return encoded.decode()
+    except Exception:  # a value may have methods of its own, which may do anything
+        return None
+
+
+def _encode_closely(field: str, value: Any) -> str:
     _check_depth(field, value)
     try:
         encoded = _encode(value)

@@ -7,7 +7,7 @@ The upper 41 bits are milliseconds since 2024, the lower 22 are random.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from scheduler.domain.errors import InvalidRequest
 
@@ -38,6 +38,21 @@ def encode(number: int) -> str:
         + pairs[(number >> 10) & 1023]
         + pairs[number & 1023]
     )
+
+
+def encode_all(numbers: Iterable[int]) -> tuple[str, ...]:
+    """The same for many; ids that were made within a quarter of a second begin alike."""
+    pairs = _PAIRS
+    heads: dict[int, str] = {}
+    texts: list[str] = []
+    for number in numbers:
+        head = heads.get(number >> 30)
+        if head is None:
+            head = heads[number >> 30] = encode(number)[:7]
+        texts.append(
+            head + pairs[number >> 20 & 1023] + pairs[number >> 10 & 1023] + pairs[number & 1023]
+        )
+    return tuple(texts)
 
 
 def decode(text: object, field: str = "task_id") -> int:
@@ -83,12 +98,20 @@ class IdMaker:
 
     def next(self, now: float) -> int:
         """A new id at `now` (Unix seconds)."""
-        fresh = first_at(now)
-        if fresh > self._last:
-            self._last = fresh + self._random_bits(RANDOM_BITS)
-        else:
-            self._last += 1 + self._random_bits(RANDOM_BITS - 6)
-        return self._last
+        return self.take(1, now)[0]
+
+    def take(self, count: int, now: float) -> list[int]:
+        """So many new ids at `now`, rising."""
+        fresh, last, random_bits = first_at(now), self._last, self._random_bits
+        numbers: list[int] = []
+        for _ in range(count):
+            if fresh > last:
+                last = fresh + random_bits(RANDOM_BITS)
+            else:
+                last += 1 + random_bits(RANDOM_BITS - 6)
+            numbers.append(last)
+        self._last = last
+        return numbers
 
     def not_before(self, number: int) -> None:
         """Let every further id be above `number`."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
+from scheduler.domain import ids
 from scheduler.domain.errors import DependencyCycle
 from scheduler.domain.node import Node
 from scheduler.domain.task import Task
-from scheduler.domain.views import encode_all
 
 by_order = attrgetter("order")
 
@@ -24,7 +24,7 @@ def arrange(tasks: Sequence[Task]) -> Sequence[Task]:
 
     A batch that is in order already stays as it is. Raises DependencyCycle.
     """
-    if not any(task.requires or task.follows for task in tasks):
+    if _numbered_in_order(tasks):
         return tasks
     places = {task.number: place for place, task in enumerate(tasks)}
     if _in_order(tasks, places):
@@ -34,6 +34,23 @@ def arrange(tasks: Sequence[Task]) -> Sequence[Task]:
         for task in tasks
     ]
     return [tasks[place] for place in _kahn(tasks, inner)]
+
+
+def _numbered_in_order(tasks: Sequence[Task]) -> bool:
+    """Whether numbers rise, and each task waits for smaller ones; so it is in most batches."""
+    last = -1
+    for task in tasks:
+        number = task.number
+        if number <= last:
+            return False
+        last = number
+        for other in task.requires:
+            if other >= number:
+                return False
+        for other in task.follows:
+            if other >= number:
+                return False
+    return True
 
 
 def _in_order(tasks: Sequence[Task], places: Mapping[int, int]) -> bool:
@@ -137,7 +154,7 @@ def cycle(numbers: Sequence[int]) -> DependencyCycle:
         f"{len(numbers)} tasks wait for each other in a circle"
         if len(numbers) > 1
         else "a task cannot wait for itself",
-        path=list(encode_all(numbers)),
+        path=list(ids.encode_all(numbers)),
         field="prerequisites",
         allowed="prerequisites without a circle",
         hint="Take one of the edges on the path out.",

@@ -8,7 +8,6 @@ M. Wu, "Performance-effective and low-complexity task scheduling for heterogeneo
 from __future__ import annotations
 
 from math import inf, log10
-from typing import NamedTuple
 
 import msgspec
 
@@ -27,7 +26,7 @@ SOURCE_SCORES: dict[str, float] = {
 }
 
 
-class Facts(NamedTuple):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What the graph says of a task; all but `blocking` are inherited from open dependents.
 
     `rank`: own estimate plus the longest chain of open work that waits for the task, seconds.
@@ -90,13 +89,12 @@ def score(facts: Facts, estimate: float, now: float, weights: Weights) -> float:
     >>> round(score(Facts(60, inf, 5, 100, 0), 60, 0, Weights()), 2)
     28.93
     """
-    rank, due, base, source, dependents = facts
-    points = weights.base * 10.0 * base + weights.source * source
-    points += weights.criticality * min(100.0, 20.0 * log10(1.0 + rank))
-    if due != inf:
-        points += weights.urgency * urgency(due - now - estimate)
-    if dependents:
-        points += weights.blocking * blocking(dependents)
+    points = weights.base * 10.0 * facts.base + weights.source * facts.source
+    points += weights.criticality * criticality(facts.rank)
+    if facts.due != inf:
+        points += weights.urgency * urgency(facts.due - now - estimate)
+    if facts.blocking:
+        points += weights.blocking * blocking(facts.blocking)
     return points
 
 

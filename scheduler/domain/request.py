@@ -70,6 +70,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
 def checked_all(specs: Sequence[TaskSpec], sources: Mapping[str, float]) -> list[Request]:
     """The whole batch, every spec proved; raises the first InvalidRequest met."""
+    if len(specs) == 1:
+        return [checked(specs[0], {id(specs[0]): 0}, sources)]
     if len(specs) > BATCH_TASKS:
         raise TooLarge(
             f"a batch of {len(specs):,} tasks",
@@ -78,24 +80,15 @@ def checked_all(specs: Sequence[TaskSpec], sources: Mapping[str, float]) -> list
             allowed=f"up to {BATCH_TASKS:,} tasks",
             hint="Enqueue it in several batches, prerequisites first.",
         )
-    places: dict[int, int] = {}
-    for place, spec in enumerate(specs):
-        if not isinstance(spec, TaskSpec):
-            raise InvalidTask(
-                "a batch holds TaskSpecs",
-                field="specs",
-                received=type(spec).__name__,
-                allowed="TaskSpec",
-                hint="Wrap a description: TaskSpec('what to do').",
-            )
-        if places.setdefault(id(spec), place) != place:
-            raise InvalidTask(
-                "the same TaskSpec object stands in the batch twice",
-                field="specs",
-                received=place,
-                allowed="each object once",
-                hint="Make a second TaskSpec to get a second task.",
-            )
+    places = {id(spec): place for place, spec in enumerate(specs)}
+    if len(places) < len(specs):
+        raise InvalidTask(
+            "the same TaskSpec object stands in the batch twice",
+            field="specs",
+            received=next(place for place, spec in enumerate(specs) if places[id(spec)] != place),
+            allowed="each object once",
+            hint="Make a second TaskSpec to get a second task.",
+        )
     requests = [checked(spec, places, sources) for spec in specs]
     _check_keys(requests)
     _check_edges(requests)
@@ -138,50 +131,70 @@ def checked(
     sources: Mapping[str, float] = SOURCE_SCORES,
 ) -> Request:
     """One spec, proved field by field; `places` are the specs of its batch by identity."""
+    if not isinstance(spec, TaskSpec):
+        raise _no_spec(spec)
     text("description", spec.description, DESCRIPTION_BYTES)
-    source: object = spec.source
-    if not isinstance(source, str) or source not in sources:
-        raise InvalidTask(
-            "source is unknown",
-            field="source",
-            received=ascii(source)[:80],
-            allowed=", ".join(sources),
-            hint="Pick one of these, or open the scheduler with its own sources.",
-        )
+    _check_source(spec.source, sources)
     name("agent_type", spec.agent_type)
     number_in("base_priority", spec.base_priority, 0, 10, whole=True)
     number_in("max_attempts", spec.max_attempts, 1, 1_000, whole=True)
-    for field, value in (("key", spec.key), ("group", spec.group), ("limit_key", spec.limit_key)):
-        if value is not None:
-            name(field, value)
+    if spec.key is not None:
+        name("key", spec.key)
+    if spec.group is not None:
+        name("group", spec.group)
+    if spec.limit_key is not None:
+        name("limit_key", spec.limit_key)
     if spec.traceparent is not None:
         _check_traceparent(spec.traceparent)
-    if spec.estimated_duration is not None:
-        number_in("estimated_duration", spec.estimated_duration, 0, TEN_YEARS)
-    if spec.timeout is not None:
-        number_in("timeout", spec.timeout, 0.001, TEN_YEARS)
-    requires = references("prerequisites", spec.prerequisites, spec, places or {})
-    estimate = spec.estimated_duration
+    places = {} if places is None else places
     return Request(
         spec.description,
         _summary(spec),
         spec.source,
         spec.agent_type,
         spec.base_priority,
-        requires,
-        references("run_after", spec.run_after, spec, places or {}),
+        references("prerequisites", spec.prerequisites, spec, places),
+        references("run_after", spec.run_after, spec, places),
         seconds("deadline", spec.deadline),
         seconds("not_before", spec.not_before),
-        None if estimate is None else float(estimate),
+        _duration("estimated_duration", spec.estimated_duration, 0.0),
         None if spec.payload is None else encode_json("payload", spec.payload),
         spec.key,
         spec.group,
         None if spec.parent_id is None else number_of(spec.parent_id, "parent_id"),
         spec.max_attempts,
-        None if spec.timeout is None else float(spec.timeout),
+        _duration("timeout", spec.timeout, 0.001),
         spec.limit_key,
         spec.traceparent,
     )
+
+
+def _no_spec(given: object) -> InvalidTask:
+    return InvalidTask(
+        "a batch holds TaskSpecs",
+        field="specs",
+        received=type(given).__name__,
+        allowed="TaskSpec",
+        hint="Wrap a description: TaskSpec('what to do').",
+    )
+
+
+def _check_source(given: object, sources: Mapping[str, float]) -> None:
+    if not isinstance(given, str) or given not in sources:
+        raise InvalidTask(
+            "source is unknown",
+            field="source",
+            received=ascii(given)[:80],
+            allowed=", ".join(sources),
+            hint="Pick one of these, or open the scheduler with its own sources.",
+        )
+
+
+def _duration(field: str, given: float | None, least: float) -> float | None:
+    if given is None:
+        return None
+    number_in(field, given, least, TEN_YEARS)
+    return float(given)
 
 
 def _check_traceparent(given: object) -> None:
@@ -225,7 +238,9 @@ def references(
     """Prerequisites as numbers and places, duplicates folded."""
     if given == ():
         return NO_EDGES
-    if isinstance(given, str | TaskSpec | Task) or not isinstance(given, Iterable):
+    if type(given) is not list and (
+        isinstance(given, str | TaskSpec | Task) or not isinstance(given, Iterable)
+    ):
         raise InvalidTask(
             f"{field} is not a list",
             field=field,

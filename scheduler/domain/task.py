@@ -167,6 +167,12 @@ class Task(msgspec.Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=T
 COLUMNS: tuple[str, ...] = Task.__struct_fields__[:-3]
 ASKED_COLUMNS: tuple[str, ...] = COLUMNS[: COLUMNS.index("status")]
 STATE_COLUMNS: tuple[str, ...] = COLUMNS[COLUMNS.index("status") :]
+COMMON_COLUMNS = (  # the others are None in most new tasks
+    "number", "description", "summary", "source", "agent_type", "base_priority",
+    "estimated_duration", "payload_json", "max_attempts", "created_s", "dependency_depth",
+    "status", "revision", "attempt", "priority", "ready_s",
+)  # fmt: skip
+RARE_COLUMNS: tuple[str, ...] = tuple(name for name in COLUMNS if name not in COMMON_COLUMNS)
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):

@@ -7,6 +7,7 @@ from math import inf, isclose
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scheduler.domain.priority import (
     ONE_POINT,
@@ -57,7 +58,7 @@ def test_a_score_never_falls_when_one_fact_rises(
     field: str, values: st.SearchStrategy[float], known: Facts, data: st.DataObject
 ) -> None:
     low, high = sorted([data.draw(values), data.draw(values)], reverse=field == "due")
-    lower, higher = (Facts(**(known._asdict() | {field: value})) for value in (low, high))
+    lower, higher = (replace(known, **{field: value}) for value in (low, high))
     assert score(lower, 60.0, NOW, WEIGHTS) <= score(higher, 60.0, NOW, WEIGHTS) + 1e-9
 
 
@@ -70,7 +71,7 @@ def test_a_score_never_falls_when_one_fact_rises(
         (Facts(10, inf, 5, 75, 0), Facts(10, inf, 5, 50, 0)),
         (Facts(10, inf, 5, 50, 2), Facts(10, inf, 5, 50, 1)),
     ],
-    ids=Facts._fields,
+    ids=Facts.__struct_fields__,
 )
 def test_each_fact_counts(better: Facts, than: Facts) -> None:
     assert score(better, 10.0, NOW, WEIGHTS) > score(than, 10.0, NOW, WEIGHTS)
