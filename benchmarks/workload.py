@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import trio
 
+from benchmarks.measuring import PAIRS
 from persistence.filesystem import file_system
 from persistence.store import Durability, Store
 from scheduler import Scheduler, TaskSpec, open_scheduler
@@ -48,11 +49,13 @@ class Bench:
     """What a section works with: a folder on a disk, and whether it is to be done soon.
 
     A commit in memory would prove nothing. `quick` asks for a smoke run of a few seconds.
+    `pairs` is how often ours and the reference take turns.
     """
 
     def __init__(self, folder: Path, quick: bool = False) -> None:
         self.quick = quick
-        self._folder = folder
+        self.pairs = self.pick(PAIRS, 1)
+        self.folder = folder
         self._files = 0
 
     def pick(self, full: T, quick: T) -> T:
@@ -62,7 +65,7 @@ class Bench:
     def new(self) -> str:
         """The path of a file that does not exist yet."""
         self._files += 1
-        return str(self._folder / f"{self._files}.db")
+        return str(self.folder / f"{self._files}.db")
 
 
 @contextmanager
