@@ -17,7 +17,6 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -37,7 +36,7 @@ from benchmarks.models.model import (
 )
 from persistence import statements as sql
 from persistence.opening import connect, prepare_file
-from persistence.rows import edge_rows, edges_of, moved_row, status_of, tasks_of, whole_row
+from persistence.rows import edge_rows, edges_of, moved_row, status_of, tasks_of, whole_rows
 from persistence.store import Durability, Duration
 from persistence.wal import WalGauge
 from scheduler import Claim, SchedulerClosed, Status, Task, TaskSpec
@@ -107,9 +106,9 @@ class Direct:
         batch = Graph(SOURCE_SCORES)
         batch.admit(tasks)  # raises DependencyCycle
         made = [self._placed(task, batch, statuses, now) for task in tasks]
-        sequence = self._count(made, [])
-        rows = (whole_row(task, place) for place, task in enumerate(made, sequence))
-        self._connection.executemany(sql.PUT_TASK, rows)
+        common, full = whole_rows(made, self._changes(made))
+        self._connection.executemany(sql.PUT_COMMON_TASK, common)
+        self._connection.executemany(sql.PUT_TASK, full)
         self._connection.executemany(
             sql.PUT_EDGE, (row for task in made for row in edge_rows(task))
         )
@@ -129,11 +128,10 @@ class Direct:
 
     def _claim(self, holder: str, limit: int, now: float) -> list[Claim]:
         claims: list[Claim] = []
-        best = self._tasks(queries.BEST, limit)
-        for task in best:
+        for task in self._tasks(queries.BEST, limit):
             token = f"{secrets.randbits(TOKEN_BITS):032x}"
             claims.append(Claim(lifecycle.claim(task, holder, token, LEASE, now), token))
-        self._move([claim.task for claim in claims], best)
+        self._move([claim.task for claim in claims])
         return claims
 
     def _complete(self, claims: Sequence[Claim], results: Sequence[str], now: float) -> list[Task]:
@@ -149,11 +147,13 @@ class Direct:
             lifecycle.complete(task, result, now)
             for task, result in zip(running, results, strict=True)
         ]
-        self._move(completed, running)
+        self._move(completed)
+        ended = (str(Status.COMPLETED), len(completed))
+        self._connection.execute(queries.ADD_TO_COUNTER, ended)
         attempts = (astuple(lifecycle.attempt_of(task, "completed", now)) for task in running)
         self._connection.executemany(sql.PUT_ATTEMPT, attempts)
         blocked = self._tasks(queries.RELEASED, numbers)
-        self._move([lifecycle.open_at(task, now) for task in blocked], blocked)
+        self._move([lifecycle.open_at(task, now) for task in blocked])
         self._learn(completed)
         return completed
 
@@ -205,21 +205,17 @@ class Direct:
         lanes = self._connection.execute(sql.LANES)
         return Durations({lane: Duration(mean, count) for lane, mean, count, _ in lanes})
 
-    def _move(self, tasks: Sequence[Task], before: Sequence[Task]) -> None:
+    def _move(self, tasks: Sequence[Task]) -> None:
         """Write the changed states of tasks that are on record."""
         if tasks:
-            sequence = self._count(tasks, before)
-            rows = (moved_row(task, place) for place, task in enumerate(tasks, sequence))
+            changes = self._changes(tasks)
+            rows = (moved_row(task, changes[task.number]) for task in tasks)
             self._connection.executemany(sql.MOVE_TASK, rows)
 
-    def _count(self, tasks: Sequence[Task], before: Sequence[Task]) -> int:
-        """Bring the counters up to date; the number of the first of these changes."""
-        changes = Counter(str(task.status) for task in tasks if task.status.finished)
-        changes.subtract(str(task.status) for task in before if task.status.finished)
-        changes["sequence"] += len(tasks)
-        self._connection.executemany(queries.ADD_TO_COUNTER, changes.items())
-        counters = dict(self._connection.execute(sql.COUNTERS))
-        return int(counters["sequence"]) - len(tasks) + 1
+    def _changes(self, tasks: Sequence[Task]) -> dict[int, int]:
+        """By task, the numbers of these changes."""
+        (newest,) = self._connection.execute(sql.NEWEST).fetchone()
+        return {task.number: place for place, task in enumerate(tasks, (newest or 0) + 1)}
 
 
 def _estimated(task: Task, durations: Durations) -> Task:

@@ -165,7 +165,7 @@ def _measured(cell: Cell, bench: Bench) -> dict[str, Measured]:
     for _ in range(bench.pick(_repetitions(cell), 1)):
         for name, kind in kinds.items():
             gc.collect()
-            load = _load(cell, bench.pick(0.07, 0.05))
+            load = _load(cell, bench.pick(1.0, 0.5))
             samples[name].append(_sample(kind.run(kind.opening, bench.new(), level, disk, load)))
     return {name: Measured(tuple(found)) for name, found in samples.items()}
 
@@ -176,7 +176,7 @@ def _repetitions(cell: Cell) -> int:
     return 2 if cell.work.cycle or (cell.work is ENQUEUE_MANY and cell.producers == CROWD) else 3
 
 
-def _load(cell: Cell, seconds: float) -> Load:
+def _load(cell: Cell, scale: float) -> Load:
     """With as much grace as the slowest model that answers at all needs for a round."""
     batch, cycle = cell.work
     if cycle:
@@ -185,7 +185,7 @@ def _load(cell: Cell, seconds: float) -> Load:
         grace = 0.08
     else:
         grace = 4.0 if cell.producers == MANY else 0.4
-    return Load(cell.producers, batch, cycle, seconds=seconds, grace=grace)
+    return Load(cell.producers, batch, cycle, seconds=0.07 * scale, grace=grace * scale)
 
 
 def _sample(run: Run) -> Sample:

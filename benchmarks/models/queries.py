@@ -8,7 +8,9 @@ from persistence import statements as sql
 _TURN = "ready_s / 3600.0 - priority"
 READY_INDEX = f"CREATE INDEX tasks_turn ON tasks ({_TURN}, id) WHERE status = 'ready'"
 _COLUMNS = sql.TASKS.partition("FROM")[0]
-BEST = f"{_COLUMNS} FROM tasks WHERE status = 'ready' ORDER BY {_TURN}, id LIMIT ?"
+BEST = f"""
+    {_COLUMNS} FROM tasks INDEXED BY tasks_turn WHERE status = 'ready'
+    ORDER BY {_TURN}, id LIMIT ?"""
 RELEASED = f"""
     {_COLUMNS} FROM tasks
     WHERE status = 'blocked'

@@ -26,7 +26,6 @@ from scheduler.domain.admission import make_task
 from scheduler.domain.ids import IdMaker
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.domain.request import Request
-from scheduler.domain.task import FINISHED
 
 MAX_UNFINISHED = 1_000_000
 TOKEN_BITS = 128
@@ -45,7 +44,7 @@ class SharedState:
         self._ids = IdMaker(secrets.randbits)
         self._dependencies = Dependencies(SOURCE_SCORES, MAX_UNFINISHED)
         self._holdings = Holdings(Weights())
-        self._counts = dict.fromkeys(Status, 0)
+        self._completed = 0
         self._sequence = 0
         self._unsaved = Batch()
         self._commits = 0
@@ -66,7 +65,7 @@ class SharedState:
         handed, kept = self._dependencies.place(tasks, now, lifecycle.open_new)
         made = self._hold(handed, now) + [self._holdings.score(entry, now) for entry in kept]
         for task in made:
-            self._unsaved.insert(task, self._count(task, None))
+            self._unsaved.insert(task, self._next_change())
         self._end_call(now)
         by_number = {task.number: task for task in made}
         return [by_number[number] for number in numbers]
@@ -82,7 +81,7 @@ class SharedState:
             token = f"{secrets.randbits(TOKEN_BITS):032x}"
             running = lifecycle.claim(task, holder, token, LEASE, now)
             self._holdings.hold(running, self._holdings.facts[task.number], now)
-            self._unsaved.move(running, self._count(running, task.status))
+            self._unsaved.move(running, self._next_change())
             claims.append(Claim(running, token))
         self._end_call(now)
         return claims
@@ -98,6 +97,8 @@ class SharedState:
             self._complete(claim.task.number, result, now)
             for claim, result in zip(claims, results, strict=True)
         ]
+        self._completed += len(completed)
+        self._unsaved.finished[Status.COMPLETED] = self._completed
         self._unsaved.durations.update(self._dependencies.learn(completed))
         self._end_call(now)
         return completed
@@ -107,7 +108,6 @@ class SharedState:
         batch, self._unsaved = self._unsaved, Batch()
         if not batch:
             return
-        batch.finished = {status: self._counts[status] for status in FINISHED}
         batch.sequence = self._sequence
         for _ in self._store.write(batch):
             pass
@@ -140,18 +140,14 @@ class SharedState:
         task, _ = self._holdings.withdraw(number)
         completed = lifecycle.complete(task, result, now)
         self._unsaved.attempts.append(lifecycle.attempt_of(task, "completed", now))
-        self._unsaved.move(completed, self._count(completed, task.status))
+        self._unsaved.move(completed, self._next_change())
         settlement = self._dependencies.graph.settle(number, succeeded=True)
         released = self._dependencies.release(settlement.released, now)
         for opened in self._hold(released, now):
-            self._unsaved.move(opened, self._count(opened, Status.BLOCKED))
+            self._unsaved.move(opened, self._next_change())
         return completed
 
-    def _count(self, task: Task, was: Status | None) -> int:
-        """The number of the change that made this of a task."""
-        if was is not None:
-            self._counts[was] -= 1
-        self._counts[task.status] += 1
+    def _next_change(self) -> int:
         self._sequence += 1
         return self._sequence
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from benchmarks.models import direct, driving, grouped, locked, pipelined, threaded
+from benchmarks.models import direct, driving, grouped, locked, pipelined, queries, threaded
 from benchmarks.models.driving import Load, Run
 from benchmarks.models.model import REAL, Disk, Model, Opening
 from benchmarks.workload import linked_specs, open_specs
@@ -181,3 +181,20 @@ def _with_model(name: str, path: str, work: Callable[[Model], Awaitable[None]]) 
         driving.finished(main())
     else:
         trio.run(main)
+
+
+def test_a_claim_without_memory_reads_and_sorts_no_more_than_it_takes(tmp_path: Path) -> None:
+    """Nor does a completion read tasks that do not wait for it."""
+    path = str(tmp_path / "tasks.db")
+    run("direct", path, Load(producers=1, batch=10, rounds=1))
+    with closing(sqlite3.connect(path)) as connection:
+        plans = {
+            statement: [
+                row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            ]
+            for statement, values in ((queries.BEST, (1,)), (queries.RELEASED, ("[1]",)))
+        }
+    assert plans[queries.BEST] == ["SCAN tasks USING INDEX tasks_turn"]
+    released = plans[queries.RELEASED]
+    assert any("rowid=?" in step for step in released if "tasks" in step)
+    assert not any("TEMP B-TREE" in step for step in released)
