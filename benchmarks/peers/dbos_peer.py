@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from benchmarks.peers.peer import ALL, RESULT, Survival, handle, library, rate
 from benchmarks.workload import Bench
 from scheduler import TaskSpec
 
+OLDEST = (3, 42)  # the first SQLite with a function that its tables call
 QUEUE = "bench"
 POLL_SECONDS = 0.01  # of its own worker, by default 1 s
 
@@ -22,6 +24,7 @@ class DbosPeer:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._dbos = library("dbos").DBOS
+        self._sqlite = sqlite3 if sqlite3.sqlite_version_info >= OLDEST else library("pysqlite3")
 
     def enqueue_single(self, count: int) -> float:
         with self._new(polling=3_600.0) as call:
@@ -47,6 +50,7 @@ class DbosPeer:
                 "system_database_url": f"sqlite:///{self._bench.new()}",
                 "log_level": "ERROR",
                 "run_admin_server": False,
+                "db_engine_kwargs": {"module": self._sqlite},
             }
         )
         call = self._dbos.workflow(name="handle")(handle)

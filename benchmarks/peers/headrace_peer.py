@@ -16,7 +16,7 @@ from scheduler import Scheduler, TaskSpec, open_scheduler
 CLIENTS = 64
 CYCLE = 100  # tasks of one step, where many are taken at a time
 
-UNSAVED_LOST = "all but the last 20 ms"
+UNSAVED_LOST = "all but the unsaved"  # up to `max_unsaved`, 2,000
 SURVIVES: dict[Durability, tuple[str, str]] = {
     "synced": (ALL, ALL),
     "committed": (ALL, LAST_COMMITS_LOST),

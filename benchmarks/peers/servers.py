@@ -78,6 +78,15 @@ def postgres(bench: Bench) -> Iterator[str]:
         yield f"postgresql://bench:{password}@{LOOPBACK}:{port}/postgres"
 
 
+def server_versions() -> list[str]:
+    """What the servers that are installed say of themselves."""
+    programs = filter(None, map(shutil.which, ("redis-server", "postgres")))
+    return [
+        subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip()
+        for program in programs
+    ]
+
+
 def _new_folder(bench: Bench) -> Path:
     folder = Path(bench.new())
     folder.mkdir(0o700)
