@@ -19,52 +19,53 @@ class Gate:
     def __init__(self, high: int, admission_timeout: float | None = None) -> None:
         self._high = high
         self._timeout = admission_timeout
-        self._open = trio.Event()
-        self._open.set()
-        self._closed = False
+        self._opening = trio.Event()  # set while it is not shut
+        self._opening.set()
         self._failure: BaseException | None = None
+        self.open = True  # everybody may pass at once
+        self.closed = False
 
     def over(self, unsaved: int) -> bool:
         """Whether so many unsaved changes are too many."""
         return unsaved > self._high
 
-    @property
-    def shut(self) -> bool:
-        """Whether `passage` would wait."""
-        return not self._open.is_set()
-
     def level(self, unsaved: int, *, store_is_down: bool = False) -> None:
         """Tell how many changes are unsaved now."""
-        if self._open.is_set():
+        if self._opening.is_set():
             if self.over(unsaved) or store_is_down:
-                self._open = trio.Event()
+                self._opening = trio.Event()
+                self.open = False
         elif unsaved <= self._high // 2 and not store_is_down:
-            self._open.set()
+            self._opening.set()
+            self.open = not self.closed
 
     def close(self, failure: BaseException | None = None) -> None:
         """Let nobody in any more; a failure is told as the cause."""
-        self._closed = True
+        self.closed, self.open = True, False
         self._failure = self._failure or failure
-        self._open.set()
+        self._opening.set()
 
-    def check(self) -> None:
-        """Raise SchedulerClosed once the gate is closed."""
-        if self._closed:
+    def _refuse_if_closed(self) -> None:
+        if self.closed:
             raise SchedulerClosed(
                 "the scheduler is closed", hint="Open a new one with open_scheduler."
             ) from self._failure
 
     async def passage(self) -> None:
-        """Return when the gate is open; Overloaded after the admission timeout, if there is one."""
-        if self.shut:
+        """Return when the gate is not shut; Overloaded after the admission timeout, if any.
+
+        Raises SchedulerClosed once the gate is closed.
+        """
+        self._refuse_if_closed()
+        if not self._opening.is_set():
             seconds = float("inf") if self._timeout is None else self._timeout
             with trio.move_on_after(seconds) as scope:
-                while self.shut:
-                    await self._open.wait()
+                while not self._opening.is_set():
+                    await self._opening.wait()
             if scope.cancelled_caught:
                 raise Overloaded(
                     f"too many changes wait to be saved; none was let in for {seconds:g} s",
                     retry_after=1.0,
                     hint="Try again later, with the same key.",
                 )
-        self.check()
+            self._refuse_if_closed()

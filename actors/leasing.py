@@ -15,7 +15,7 @@ from actors.revocations import Revocations
 from actors.waiting_claims import WaitingClaims
 from scheduler.domain import lifecycle
 from scheduler.domain.errors import SchedulerError
-from scheduler.domain.limits import Limit, LimitScope
+from scheduler.domain.limits import Limit
 from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.turns import IsOpen
 from scheduler.domain.views import Ended
@@ -27,7 +27,8 @@ JITTER_BITS = 16
 class Leasing:
     """The part of the prioritizer that deals with workers; it returns what to send.
 
-    What ends a task for good goes to the resolver, all else straight to the persister.
+    What ends a task for good goes to the resolver, all else straight to the persister. Claims and
+    completions that come together are sent on together: they are gathered until `take_gathered`.
     """
 
     def __init__(self, holdings: Holdings, random_bits: Callable[[int], int]) -> None:
@@ -38,6 +39,12 @@ class Leasing:
         self.revocations = Revocations()
         self._waiting = WaitingClaims()
         self._closing = False
+        self._claimed: list[Task] = []
+        self._spent: list[Limit] = []
+        self._granted: list[m.Granted] = []
+        self._completed: list[Task] = []
+        self._attempts: list[Attempt] = []
+        self._finished: list[m.Finished] = []
 
     def due(self) -> float:
         """When the first of those who wait has waited long enough."""
@@ -56,37 +63,42 @@ class Leasing:
         for claim in self._waiting.take_all():
             claim.reply.answer([])
 
+    def take_gathered(self) -> list[Post]:
+        """The claims and completions since the last call; they concern different tasks."""
+        posts: list[Post] = []
+        if self._granted:
+            claims = m.Changed(moved=self._claimed, limits=self._spent, answers=self._granted)
+            posts.append((To.PERSISTER, claims))
+            self._claimed, self._spent, self._granted = [], [], []
+        if self._finished:
+            ends = m.Settled(self._completed, self._attempts, self._finished)
+            posts.append((To.RESOLVER, ends))
+            self._completed, self._attempts, self._finished = [], [], []
+        return posts
+
     # ------------------------------------------------------------- claims
 
-    def claim(self, command: c.ClaimReady, now: float) -> list[Post]:
-        if command.reply.abandoned:
-            return []
-        if posts := self._grant(command, now):
-            return posts
+    def claim(self, command: c.ClaimReady, now: float) -> None:
+        if command.reply.abandoned or self._grant(command, now):
+            return
         if command.wait > 0 and not self._closing:
             self._waiting.add(command, now + command.wait)
         else:
             command.reply.answer([])
-        return []
 
-    def serve_waiting(self, now: float) -> list[Post]:
-        posts: list[Post] = []
+    def serve_waiting(self, now: float) -> None:
         fresh = self._holdings.fresh - self.paused
         while fresh and (oldest := self._waiting.oldest(fresh)) is not None:
             serial, command = oldest
-            granted = self._grant(command, now)
-            if granted:
+            if self._grant(command, now):
                 self._waiting.remove(serial)
-                posts += granted
             else:
                 fresh -= set(command.agent_types or fresh)
-        return posts
 
-    def _grant(self, command: c.ClaimReady, now: float) -> list[Post]:
-        """Lease the best ready tasks; nothing if there is none."""
+    def _grant(self, command: c.ClaimReady, now: float) -> bool:
+        """Lease the best ready tasks; False if there is none."""
         lanes = command.agent_types
         claimed: list[Task] = []
-        spent: dict[LimitScope, Limit] = {}
         holdings, is_open = self._holdings, self.is_open(now)
         while len(claimed) < command.limit:
             task = holdings.take_best(lanes, is_open)
@@ -96,13 +108,12 @@ class Leasing:
             task = lifecycle.claim(task, command.holder, token, command.lease, now)
             holdings.hold(task, holdings.facts[task.number], now)
             claimed.append(task)
-            for limit in holdings.limits.spend(task, now):
-                spent[limit.scope] = limit
+            self._spent += holdings.limits.spend(task, now)
         if not claimed:
-            return []
-        granted = m.Granted(command.reply, claimed)
-        limits = list(spent.values())
-        return [(To.PERSISTER, m.Changed(moved=claimed, limits=limits, answers=[granted]))]
+            return False
+        self._claimed += claimed
+        self._granted.append(m.Granted(command.reply, claimed))
+        return True
 
     def is_open(self, now: float) -> IsOpen:
         """Tells whether tasks of a lane and limit key may start."""
@@ -142,9 +153,7 @@ class Leasing:
 
     # ------------------------------------------------------------- how it ends
 
-    def complete(self, command: c.Complete, now: float) -> list[Post]:
-        settled: list[Task] = []
-        attempts: list[Attempt] = []
+    def complete(self, command: c.Complete, now: float) -> None:
         outcomes: list[Ended | SchedulerError | c.Finish] = []
         for finish in command.finishes:
             task = self._mine(finish.number, finish.token)
@@ -153,11 +162,10 @@ class Leasing:
                 continue
             self._holdings.withdraw(finish.number, settling=True)
             completed = lifecycle.complete(task, finish.result_json, now)
-            settled.append(completed)
-            attempts.append(lifecycle.attempt_of(task, "completed", now))
+            self._completed.append(completed)
+            self._attempts.append(lifecycle.attempt_of(task, "completed", now))
             outcomes.append(Ended(completed))
-        answer = m.Finished(command.reply, outcomes)
-        return [(To.RESOLVER, m.Settled(settled, attempts, answer))]
+        self._finished.append(m.Finished(command.reply, outcomes))
 
     def _not_mine(self, finish: c.Finish) -> Ended | SchedulerError | c.Finish:
         """What a call with this token hears; the Finish itself if only the record can tell."""
@@ -188,7 +196,7 @@ class Leasing:
             return self._end_attempt(task, attempts, command.reply)
         failed = lifecycle.fail(task, error, now)
         answer = m.Finished(command.reply, [Ended(failed)])
-        return [(To.RESOLVER, m.Settled([failed], attempts, answer))]
+        return [(To.RESOLVER, m.Settled([failed], attempts, [answer]))]
 
     def release(self, command: c.Release, now: float) -> list[Post]:
         finish = command.finish
@@ -209,7 +217,7 @@ class Leasing:
     def _answer_late(self, finish: c.Finish, reply: Reply[c.Outcomes]) -> list[Post]:
         """The task is not running under this token; the answer follows what is on its way."""
         answer = m.Finished(reply, [self._not_mine(finish)])
-        return [(To.RESOLVER, m.Settled([], answer=answer))]
+        return [(To.RESOLVER, m.Settled([], answers=[answer]))]
 
     # ------------------------------------------------------------- decided by others
 

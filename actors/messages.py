@@ -222,7 +222,7 @@ class Settled(commands.Message, frozen=True):
 
     tasks: list[Task]
     attempts: list[Attempt] = []
-    answer: Finished | Cancelled | None = None
+    answers: Sequence[Finished | Cancelled] = ()
 
 
 class Revised(commands.Message, frozen=True):
@@ -429,10 +429,9 @@ ResolverMessage = (
     | Again
 )
 OnTheRoad = LookUp | FindFallen | NotHeld | commands.Flush | commands.Explain | Again
+Gathered = commands.ClaimReady | commands.Complete  # those that come together go on together
 PrioritizerMessage = (
-    commands.ClaimReady
-    | commands.Heartbeat
-    | commands.Complete
+    commands.Heartbeat
     | commands.Fail
     | commands.Release
     | commands.ReleaseHolders
@@ -489,7 +488,7 @@ class To(Enum):
 Post = (
     tuple[Literal[To.INGEST], IngestMessage]
     | tuple[Literal[To.RESOLVER], ResolverMessage]
-    | tuple[Literal[To.PRIORITIZER], PrioritizerMessage]
+    | tuple[Literal[To.PRIORITIZER], Gathered | PrioritizerMessage]
     | tuple[Literal[To.PERSISTER], PersisterMessage]
     | tuple[Literal[To.WRITER], WriterMessage]
     | tuple[Literal[To.OBSERVER], Happened]

@@ -46,8 +46,9 @@ class Prioritizer:
         posts = self._time_passes(now) if self.due() <= now else []
         self.leasing.revocations.answer(now)
         if self.holdings.fresh:
-            posts += self.leasing.serve_waiting(now)
-        self.holdings.fresh.clear()
+            self.leasing.serve_waiting(now)
+            self.holdings.fresh.clear()
+        posts += self.leasing.take_gathered()
         posts += self.leasing.draining.take_drained()
         touched = self.holdings.take_touched()
         if touched:
@@ -58,6 +59,7 @@ class Prioritizer:
         self.leasing.end_waiting(now)
         if self._store_is_down:
             return []
+        posts = self.leasing.take_gathered()
         moved: list[Task] = []
         failed: list[Task] = []
         attempts: list[Attempt] = []
@@ -78,7 +80,6 @@ class Prioritizer:
         for scope in self.holdings.limits.take_opened(now):
             self.holdings.reopen(scope)
         self.holdings.rescore_due(now)
-        posts: list[Post] = []
         if moved:
             posts.append((To.PERSISTER, m.Changed(moved=moved, attempts=attempts)))
         if failed:
@@ -87,15 +88,22 @@ class Prioritizer:
 
     # ------------------------------------------------------------- messages
 
-    def handle(self, message: m.PrioritizerMessage, now: float) -> list[Post]:
+    def handle(self, message: m.Gathered | m.PrioritizerMessage, now: float) -> list[Post]:
+        match message:
+            case c.ClaimReady():
+                due = self._time_passes(now) if self.due() <= now else []
+                self.leasing.claim(message, now)
+                return due
+            case c.Complete():
+                self.leasing.complete(message, now)
+                return []
+            case _:
+                return self.leasing.take_gathered() + self._handle(message, now)
+
+    def _handle(self, message: m.PrioritizerMessage, now: float) -> list[Post]:
         match message:
             case m.Resolved():
                 return self._resolved(message, now)
-            case c.ClaimReady():
-                due = self._time_passes(now) if self.due() <= now else []
-                return due + self.leasing.claim(message, now)
-            case c.Complete():
-                return self.leasing.complete(message, now)
             case m.FactsChanged(facts):
                 for number, new in facts:
                     self.holdings.update_facts(number, new, now)
@@ -207,7 +215,7 @@ class Prioritizer:
             attempts.append(lifecycle.attempt_of(task, "cancelled", now, command.reason))
         cancelled = lifecycle.cancel(task, now, command.reason)
         answer = m.Cancelled(command.reply, command.number)
-        return [(To.RESOLVER, m.Settled([cancelled], attempts, answer))]
+        return [(To.RESOLVER, m.Settled([cancelled], attempts, [answer]))]
 
     def _update(self, command: c.Update) -> list[Post]:
         task = self.holdings.tasks.get(command.number)

@@ -13,6 +13,7 @@ from typing import assert_never
 from actors import commands as c
 from actors import messages as m
 from actors import prerequisites, refusals, reopening, revising
+from actors.collecting import no_collection
 from actors.dependencies import Dependencies
 from actors.messages import Entry, Post, Statuses, To
 from scheduler.domain import ids, lifecycle
@@ -24,7 +25,7 @@ from scheduler.domain.graph import Settlement
 from scheduler.domain.plan import execution_plan
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.domain.task import Status, Task
-from scheduler.domain.views import Cancellation, Ended, encode_all
+from scheduler.domain.views import Cancellation, Ended
 
 
 class Resolver:
@@ -179,14 +180,14 @@ class Resolver:
             ended=ended,
             attempts=message.attempts,
             durations=self.dependencies.learn(message.tasks),
-            answers=_settled_answers(message.answer, effects),
+            answers=[_settled_answer(answer, effects) for answer in message.answers],
         )
         return [(To.PRIORITIZER, resolved)]
 
     def _cancel(self, command: c.Cancel, now: float) -> list[Post]:
         number = command.number
         if command.dry_run and number in self.dependencies.graph:
-            fallen = encode_all(self.dependencies.graph.falls_with(number))
+            fallen = ids.encode_all(self.dependencies.graph.falls_with(number))
             command.reply.answer(Cancellation(ids.encode(number), fallen, dry_run=True))
             return []
         task = self.dependencies.held.pop(number, None)
@@ -194,7 +195,7 @@ class Resolver:
             return revising.pass_on(self.dependencies, command, "be cancelled")
         cancelled = lifecycle.cancel(task, now, command.reason)
         answer = m.Cancelled(command.reply, number)
-        return self._settled(m.Settled([cancelled], answer=answer), now)
+        return self._settled(m.Settled([cancelled], answers=[answer]), now)
 
     # ------------------------------------------------------------- questions
 
@@ -210,9 +211,10 @@ class Resolver:
                 if number not in self.dependencies.graph and statuses[number] is None:
                     raise refusals.unknown_task(number)
             numbers = tuple(n for n in numbers if n in self.dependencies.graph)
-        command.reply.answer(
-            execution_plan(self.dependencies.graph, numbers, command.workers, weights=self._weights)
-        )
+        graph, weights = self.dependencies.graph, self._weights
+        with no_collection():
+            plan = execution_plan(graph, numbers, command.workers, weights=weights)
+        command.reply.answer(plan)
         return []
 
     def _explain(self, command: c.Explain) -> list[Post]:
@@ -227,18 +229,15 @@ class Resolver:
         return [(To.PRIORITIZER, explaining)]
 
 
-def _settled_answers(
-    answer: m.Finished | m.Cancelled | None, effects: Mapping[int, Settlement]
-) -> list[m.Value | m.Finished]:
-    """The answer to the command that ended tasks, with what it did to others."""
-    match answer:
-        case None:
-            return []
-        case m.Cancelled(reply, number):
-            fallen = encode_all(effects[number].fallen)
-            return [m.Value(reply, Cancellation(ids.encode(number), fallen))]
-        case m.Finished(reply, outcomes):
-            return [m.Finished(reply, [_with_effect(outcome, effects) for outcome in outcomes])]
+def _settled_answer(
+    answer: m.Finished | m.Cancelled, effects: Mapping[int, Settlement]
+) -> m.Value | m.Finished:
+    """The answer to a command that ended tasks, with what it did to others."""
+    if isinstance(answer, m.Finished):
+        outcomes = [_with_effect(outcome, effects) for outcome in answer.outcomes]
+        return m.Finished(answer.reply, outcomes)
+    fallen = ids.encode_all(effects[answer.number].fallen)
+    return m.Value(answer.reply, Cancellation(ids.encode(answer.number), fallen))
 
 
 def _with_effect(
@@ -247,7 +246,9 @@ def _with_effect(
     if not isinstance(outcome, Ended) or outcome.task.number not in effects:
         return outcome
     effect = effects[outcome.task.number]
-    return Ended(outcome.task, encode_all(effect.released), encode_all(effect.fallen))
+    if not effect.released and not effect.fallen:
+        return outcome
+    return Ended(outcome.task, ids.encode_all(effect.released), ids.encode_all(effect.fallen))
 
 
 def _by_place(error: SchedulerError, numbers: Sequence[int]) -> SchedulerError:

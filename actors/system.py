@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -10,6 +9,7 @@ import trio
 
 from actors import commands as c
 from actors import messages as m
+from actors.collecting import no_collection
 from actors.gate import Gate
 from actors.home import Home, InTrio
 from actors.ingest import Ingest
@@ -72,12 +72,9 @@ class System(InTrio):
     async def ask(self, command: Asking[T]) -> T:
         """Send a command to ingest and wait for its answer."""
         self._home.check()
-        self.gate.check()
-        if self.gate.shut and command.gated:
-            await self.gate.passage()
-        return await self._ask(command)
-
-    async def _ask(self, command: Asking[T]) -> T:
+        gate = self.gate
+        if not gate.open and (gate.closed or command.gated):
+            await gate.passage()
         reply = command.reply
         self._asked.add(reply)
         try:
@@ -128,9 +125,7 @@ class System(InTrio):
                 reply.refuse(_stopped(self.failure))
 
     async def _recover(self) -> None:
-        collecting = gc.isenabled()
-        gc.disable()  # nothing of what is loaded is garbage: looking for it costs a fifth
-        try:
+        with no_collection():
             loaded = self._persister.load(self._loops.now())
             self._ingest.ids.not_before(loaded.largest)
             recovered: Reply[None] = Reply()
@@ -138,9 +133,6 @@ class System(InTrio):
             await recovered.wait()
             self._ingest.recurring.load(loaded.schedules)
             self._loops.send(To.INGEST, [])  # wake it: some may be due
-        finally:
-            if collecting:
-                gc.enable()
 
     def _time_jumped(self, now: float) -> None:
         self._prioritizer.handle(m.ClockJumped(), now)  # it has nothing to say to that
@@ -153,10 +145,14 @@ class System(InTrio):
         for to in (To.PRIORITIZER, To.PERSISTER):
             self._loops.send(to, [m.Closing()])
         while not self._stopped:
+            flush = c.Flush(Reply())
+            self.send(flush)
             try:
-                await self._ask(c.Flush(Reply()))
+                await flush.reply.wait()
             except StoreUnavailable:
                 continue  # the caller decides how long to go on
+            finally:
+                self.forget(flush)
             if not self._asked:
                 break
 

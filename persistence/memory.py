@@ -72,7 +72,7 @@ class MemoryStore:
             self._put(task, self._sequences[number])
         for attempt in batch.attempts:
             known = self._attempts.setdefault(attempt.number, [])
-            if attempt not in known:  # it may come again after an unknown outcome
+            if not batch.again or attempt not in known:
                 known.append(attempt)
         self._durations |= batch.durations
         for lane, stopped in batch.paused.items():

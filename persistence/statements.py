@@ -82,8 +82,11 @@ MOVE_TASK = f"UPDATE tasks SET {_STATE}, sequence = ? WHERE id = ?"
 TOUCH_TASK = f"UPDATE tasks SET {_STATE} WHERE id = ?"
 PUT_EDGE = "INSERT OR REPLACE INTO edges (task, prerequisite, must_succeed) VALUES (?, ?, ?)"
 DROP_EDGES = "DELETE FROM edges WHERE task = ?"
-# The same attempt may come again for the same reason.
 PUT_ATTEMPT = """
+    INSERT INTO attempts (task, attempt, holder, started_s, ended_s, outcome, error)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+# An attempt has no key of its own to know it again by.
+PUT_ATTEMPT_AGAIN = """
     INSERT INTO attempts (task, attempt, holder, started_s, ended_s, outcome, error)
     SELECT * FROM (
         SELECT ? AS task, ? AS attempt, ? AS holder, ? AS started_s, ? AS ended_s,

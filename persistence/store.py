@@ -103,12 +103,14 @@ class Batch:
     `rewritten`: any column, and edges, changed. `touched`: state columns changed, but no change
     in the feed (heartbeats). `sequences`: the change number of each of the first three.
     `limits`: an empty one is to be forgotten, and so is a schedule that is None.
+    `again`: it holds what was written before, by a commit of which nobody knows the outcome.
     `receipts`: by request id, what came of it (JSON text); not a change by themselves.
     `finished`: how many tasks of a finished status there are after the batch, where that changed.
     `sequence`: of the newest change in it; None while there is none.
     """
 
     __slots__ = (
+        "again",
         "attempts",
         "durations",
         "finished",
@@ -125,6 +127,7 @@ class Batch:
     )
 
     def __init__(self) -> None:
+        self.again = False
         self.inserted: dict[int, Task] = {}
         self.moved: dict[int, Task] = {}
         self.rewritten: dict[int, Task] = {}
@@ -174,6 +177,7 @@ class Batch:
 
     def absorb(self, newer: Batch) -> None:
         """Add what came later, so that a batch whose commit failed is written again with it."""
+        self.again = True
         for number, task in newer.inserted.items():
             self.insert(task, newer.sequences[number])
         for number, task in newer.rewritten.items():

@@ -61,7 +61,8 @@ def _slices(batch: Batch) -> Iterator[Slice]:
     if batch.touched:
         yield from _sliced(sql.TOUCH_TASK, map(touched_row, batch.touched.values()))
     if batch.attempts:
-        yield from _sliced(sql.PUT_ATTEMPT, map(astuple, batch.attempts))
+        statement = sql.PUT_ATTEMPT_AGAIN if batch.again else sql.PUT_ATTEMPT
+        yield from _sliced(statement, map(astuple, batch.attempts))
     if counters := _counters(batch):
         yield sql.PUT_COUNTER, counters
     if batch.receipts:

@@ -62,9 +62,11 @@ class Heads(Generic[T]):
             if place is None:
                 heappop(heap)
                 del standing[item]
-            else:
-                heapreplace(heap, (*place, id(item), item))
-                standing[item] = place
+                continue
+            heapreplace(heap, (*place, id(item), item))
+            standing[item] = place
+            if len(heap) == 1:
+                return item
         return None
 
     def _look_through(self) -> None:

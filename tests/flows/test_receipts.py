@@ -40,7 +40,7 @@ async def opened(path: Path) -> AsyncIterator[Scheduler]:
 async def again(scheduler: Scheduler, make: Make, request: str = FIRST) -> Any:
     """What is answered to a command that may have been carried out before."""
     reply: Reply[Any] = Reply(request)
-    return await system_of(scheduler)._ask(m.Again(make(reply), reply))
+    return await system_of(scheduler).ask(m.Again(make(reply), reply))
 
 
 def enqueue(*descriptions: str) -> Make:
