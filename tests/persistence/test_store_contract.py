@@ -72,6 +72,22 @@ class TestWriting:
         store.commit()
         assert list(store.tasks([1])) == [1]
 
+    def test_a_batch_whose_commit_may_have_failed_is_written_over_itself(
+        self, store: Store, journal: Journal
+    ) -> None:
+        """A later state takes the place of the row, and an attempt is on record once."""
+        journal.batch.attempts.append(Attempt(1, 1, "w", 1.0, 2.0, "released"))
+        batch = journal.insert(make_task(1, RUNNING, note="n", group="g")).write()
+        store.commit()
+        batch.absorb(journal.batch)
+        released = make_task(1, READY, token=None, holder=None, lease_s=None, lease_expires_s=None)
+        batch.move(released, 2)
+        for _ in store.write(batch):
+            pass
+        store.commit()
+        assert facts(store.tasks([1])[1]) == facts(released)
+        assert len(store.attempts(1)) == 1
+
     def test_a_move_changes_the_state_and_the_feed(self, store: Store, journal: Journal) -> None:
         """A moved task has its new state, its edges, and the newest place in the feed."""
         journal.insert(make_task(1, requires=(9,)), make_task(2)).commit()
