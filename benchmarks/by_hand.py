@@ -1,7 +1,8 @@
 """The references: what a careful person writes with sqlite3 alone, without a library.
 
-A table of tasks in a WAL file with full syncing, and one commit for each step, so that each
-answer is as durable as a `synced` one. It has no dependencies, leases, retries or feed.
+A table of tasks in a WAL file, and one commit for each step. With full syncing, which is what
+they do unless told otherwise, each answer is as durable as a `synced` one; with `NORMAL`, as a
+`committed` one. It has no dependencies, leases, retries or feed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Literal
 
 from persistence import statements as sql
 from persistence.opening import connect, prepare_file
 from persistence.rows import Row, edge_rows, whole_row
+from persistence.store import Durability
 from scheduler import Task, TaskSpec
+
+Synchronous = Literal["NORMAL", "FULL"]
 
 SCHEMA = """
     CREATE TABLE tasks (
@@ -33,22 +38,30 @@ COMPLETE = "UPDATE tasks SET status = 'completed', result = ? WHERE id = ?"
 
 # The store's own statement also replaces a row that is there already.
 PLAIN_INSERT = sql.PUT_TASK.partition("ON CONFLICT")[0]
+DURABILITY: dict[Synchronous, Durability] = {"FULL": "synced", "NORMAL": "committed"}
 CHECKPOINT_PAGES = 2_000  # as the persister has it
 
 
 class TaskTable:
     """See the module. `commit_seconds` longer takes each commit, on a disk that is slow."""
 
-    def __init__(self, path: str, commit_seconds: float = 0.0) -> None:
+    def __init__(
+        self, path: str, commit_seconds: float = 0.0, synchronous: Synchronous = "FULL"
+    ) -> None:
         self._commit_seconds = commit_seconds
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute(f"PRAGMA synchronous = {synchronous}")
         self._connection.executescript(SCHEMA)
 
     def insert(self, spec: TaskSpec) -> None:
-        payload = json.dumps(spec.payload)
-        self._do(INSERT, spec.description, spec.base_priority, time.time(), payload)
+        self._do(INSERT, *_values(spec))
+
+    def insert_many(self, specs: Sequence[TaskSpec]) -> None:
+        """All of them in one commit."""
+        with self._connection:
+            self._connection.execute(sql.BEGIN)
+            self._connection.executemany(INSERT, map(_values, specs))
 
     def claim(self) -> int:
         ((number, _description, _payload),) = self._do(CLAIM)
@@ -67,18 +80,32 @@ class TaskTable:
         return rows
 
 
-def insert_each(path: str, specs: Sequence[TaskSpec], commit_seconds: float = 0.0) -> float:
+def _values(spec: TaskSpec) -> Row:
+    return spec.description, spec.base_priority, time.time(), json.dumps(spec.payload)
+
+
+def insert_each(
+    path: str,
+    specs: Sequence[TaskSpec],
+    commit_seconds: float = 0.0,
+    synchronous: Synchronous = "FULL",
+) -> float:
     """Tasks a second, one commit each."""
-    with closing(TaskTable(path, commit_seconds)) as table:
+    with closing(TaskTable(path, commit_seconds, synchronous)) as table:
         began = time.perf_counter()
         for spec in specs:
             table.insert(spec)
         return len(specs) / (time.perf_counter() - began)
 
 
-def work_through(path: str, specs: Sequence[TaskSpec], commit_seconds: float = 0.0) -> float:
+def work_through(
+    path: str,
+    specs: Sequence[TaskSpec],
+    commit_seconds: float = 0.0,
+    synchronous: Synchronous = "FULL",
+) -> float:
     """Tasks a second, each inserted, claimed and completed in three commits."""
-    with closing(TaskTable(path, commit_seconds)) as table:
+    with closing(TaskTable(path, commit_seconds, synchronous)) as table:
         began = time.perf_counter()
         for spec in specs:
             table.insert(spec)
@@ -86,11 +113,17 @@ def work_through(path: str, specs: Sequence[TaskSpec], commit_seconds: float = 0
         return len(specs) / (time.perf_counter() - began)
 
 
-def executemany(path: str, tasks: Sequence[Task], batch: int, commit_seconds: float = 0.0) -> float:
+def executemany(
+    path: str,
+    tasks: Sequence[Task],
+    batch: int,
+    commit_seconds: float = 0.0,
+    synchronous: Synchronous = "FULL",
+) -> float:
     """Tasks a second: the rows that the store writes for them, in its schema, with its pragmas."""
     prepare_file(path)
     transactions = [_rows(tasks, start, start + batch) for start in range(0, len(tasks), batch)]
-    with closing(connect(path, "synced", None)) as connection:
+    with closing(connect(path, DURABILITY[synchronous], None)) as connection:
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         began = time.perf_counter()
         for rows in transactions:

@@ -28,6 +28,7 @@ _HOT = {
     "PUT_EDGE": "enqueue, update, add_prerequisites",
     "DROP_EDGES": "update, add_prerequisites",
     "PUT_ATTEMPT": "every end of an attempt",
+    "PUT_ATTEMPT_AGAIN": "the same, after a commit that failed",
     "PUT_DURATION": "complete",
     "PUT_PAUSED": "pause, resume, drain",
     "PUT_LIMIT": "set_limit, a claim under a rate",

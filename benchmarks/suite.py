@@ -1,0 +1,107 @@
+"""The sections of the suite, in the order in which they run, and how a run of them goes."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.reporting.environment import environment
+from benchmarks.reporting.printing import Printer
+from benchmarks.reporting.results import Results, SectionResults, Shown, section_results
+from benchmarks.sections import (
+    bridges,
+    claims,
+    endpoint,
+    handlers,
+    listing,
+    makespan,
+    models,
+    promises,
+    shapes,
+    slow_disk,
+    spike,
+    starting,
+    stopping,
+    throughput,
+    workers,
+)
+from benchmarks.workload import Bench
+
+Section = Callable[[Bench], Iterator[Shown]]
+
+SECTIONS: dict[str, Section] = {
+    "throughput": throughput.figures,
+    "handlers": handlers.figures,
+    "workers": workers.figures,
+    "stopping": stopping.figures,
+    "claims": claims.figures,
+    "listing": listing.figures,
+    "shapes": shapes.figures,
+    "starting": starting.figures,
+    "endpoint": endpoint.figures,
+    "bridges": bridges.figures,
+    "models": models.figures,
+    "makespan": makespan.figures,
+    "slow-disk": slow_disk.figures,
+    "spike": spike.figures,
+    "promises": promises.figures,
+}
+ON_REQUEST: dict[str, Section] = {}  # run only where they are named
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_suite(names: Sequence[str], bench: Bench, printer: Printer) -> Results:
+    """Run the named sections. One that breaks off is told, and the others still run."""
+    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    machine = environment(bench)
+    sections = tuple(_run(name, bench, printer) for name in names)
+    results = Results(date, commit(), bench.quick, machine, sections)
+    printer.end(results)
+    return results
+
+
+def _run(name: str, bench: Bench, printer: Printer) -> SectionResults:
+    section = (SECTIONS | ON_REQUEST)[name]
+    shown: list[Shown] = []
+    error = ""
+    printer.section(name, about(section))
+    began = time.perf_counter()
+    try:
+        for one in section(bench):
+            if not shown:
+                printer.headings()
+            shown.append(one)
+            printer.shown(one)
+    except Exception as broke:
+        error = f"{type(broke).__name__}: {broke}"
+        printer.broke_off(traceback.format_exc())
+    return section_results(name, about(section), time.perf_counter() - began, shown, error)
+
+
+def about(section: Section) -> str:
+    """The first paragraph of the docstring of its module, in one line."""
+    module = inspect.getmodule(section)
+    assert module is not None and module.__doc__, section
+    return " ".join(inspect.cleandoc(module.__doc__).split("\n\n")[0].split())
+
+
+def commit() -> str:
+    """The commit of the checkout, with a plus where it was changed; `unknown` without git."""
+    told = _git("rev-parse", "--short=12", "HEAD")
+    if not told:
+        return "unknown"
+    return told + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()
