@@ -5,16 +5,14 @@ python -m benchmarks.sections.models [--quick]
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from benchmarks.measuring import Figure
 from benchmarks.models.code import lines_in
 from benchmarks.models.matrix import ACTORS, LOCK, SHARED, SQL, THREADS, measure
 from benchmarks.models.reporting import charts, tables
 from benchmarks.showing import Chart, Table
-from benchmarks.workload import Bench, bench_in
+from benchmarks.workload import Bench
 
 MACHINERY = (
     "answers",
@@ -85,19 +83,3 @@ def _locked(model: str, module: str, does: str) -> tuple[str, ...]:
     own = lines_in([STATE, f"benchmarks/models/{module}.py"])
     missing = "recovery, timers, healing, slow disks off the loop, the other commands"
     return model, f"{own:,}", f"{lines_in(PARTS):,}", does, missing
-
-
-def main() -> None:
-    """Print the tables alone, as Markdown."""
-    quick = "--quick" in sys.argv
-    with bench_in(Path("/var/tmp"), quick) as bench:
-        for shown in figures(bench):
-            if isinstance(shown, Table):
-                print(f"\n## {shown.title}\n")
-                for row in (shown.columns, ("---",) * len(shown.columns), *shown.rows):
-                    print(f"| {' | '.join(row)} |")
-                print(f"\n{shown.note}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
