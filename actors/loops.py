@@ -81,10 +81,11 @@ class Loops:
         else:
             self._door.append(command)
 
-    def caller_is_alone(self, command: Any) -> bool:
-        """Whether the task that is about to send this seems to be the only client about.
+    def caller_is_the_last(self, command: Any) -> bool:
+        """Whether who is about to send this was the last caller too, and its command is brief.
 
-        Who was the last caller too is taken to be; others do better in a batch together.
+        It is alone then if nobody waits for an answer. Others do better in a batch together: the
+        first of a crowd, handled at once, would leave the rest to wait for a second commit.
         """
         last, self._last_caller = self._last_caller, trio.lowlevel.current_task()
         return self._last_caller is last and self._mail == 0 and _brief(command)

@@ -76,9 +76,10 @@ class System(InTrio):
         if not gate.open and (gate.closed or command.gated):
             await gate.passage()
         reply = command.reply
+        others = bool(self._asked)  # also those that are answered and have not run since
         self._asked.add(reply)
         try:
-            if self._loops.caller_is_alone(command):
+            if self._loops.caller_is_the_last(command) and not others:
                 await trio.lowlevel.checkpoint_if_cancelled()
                 self._loops.handle(command)
                 await trio.lowlevel.cancel_shielded_checkpoint()

@@ -6,10 +6,19 @@ import pytest
 import trio
 
 from persistence.memory import MemoryStore
-from scheduler import Scheduler, SchedulerClosed, StoreCorrupt, open_scheduler
+from scheduler import Scheduler, SchedulerClosed, StoreCorrupt, open_scheduler, testing
 from tests.support.stores import WrappedStore
 
 from .conftest import virtual_wall
+
+
+class CountingStore(WrappedStore):
+    """Counts its commits."""
+
+    commits = 0
+
+    def _pass(self, method: str) -> None:
+        self.commits += method == "commit"
 
 
 class BreakingStore(WrappedStore):
@@ -73,3 +82,24 @@ async def test_an_error_in_a_handler_ends_the_scheduler() -> None:
 
     with pytest.raises(StoreCorrupt):
         await program()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_crowd_shares_its_commits(seed: int) -> None:
+    """Also when the last caller of one round is the first of the next."""
+    store = CountingStore(MemoryStore())
+    rounds, clients = 30, 8
+
+    async def program() -> None:
+        async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+            store.commits = 0
+            async with trio.open_nursery() as nursery:
+                for _ in range(clients):
+                    nursery.start_soon(call, scheduler)
+
+    async def call(scheduler: Scheduler) -> None:
+        for _ in range(rounds):
+            await scheduler.enqueue("work")
+
+    testing.run(program, seed=seed)
+    assert store.commits <= rounds + 2
