@@ -68,19 +68,26 @@ SETTINGS = (
 # ------------------------------------------------------------- writing
 
 
-def _put(columns: tuple[str, ...]) -> str:
+def _put(columns: tuple[str, ...], rows: int = 1) -> str:
     """An insert may repeat one whose commit failed with an unknown outcome: it replaces the row."""
-    names, places = ", ".join(_names(columns)), ", ".join("?" * len(columns))
+    names, row = ", ".join(_names(columns)), ", ".join("?" * (len(columns) + 1))
     return f"""
-    INSERT INTO tasks ({names}, sequence) VALUES ({places}, ?)
+    INSERT INTO tasks ({names}, sequence) VALUES {", ".join([f"({row})"] * rows)}
     ON CONFLICT (id) DO UPDATE SET {_REPLACED}"""
+
+
+def _put_edges(rows: int) -> str:
+    values = ", ".join(["(?, ?, ?)"] * rows)
+    return f"INSERT OR REPLACE INTO edges (task, prerequisite, must_succeed) VALUES {values}"
 
 
 PUT_TASK = _put(COLUMNS)
 PUT_COMMON_TASK = _put(COMMON_COLUMNS)  # the other columns are NULL; binding that takes 2 to 6 us
+TOGETHER = 20  # rows that one statement puts; with one row each they take 1.5 us more a task
+PUT_COMMON_TASKS = _put(COMMON_COLUMNS, TOGETHER)
 MOVE_TASK = f"UPDATE tasks SET {_STATE}, sequence = ? WHERE id = ?"
 TOUCH_TASK = f"UPDATE tasks SET {_STATE} WHERE id = ?"
-PUT_EDGE = "INSERT OR REPLACE INTO edges (task, prerequisite, must_succeed) VALUES (?, ?, ?)"
+PUT_EDGE, PUT_EDGES = _put_edges(1), _put_edges(TOGETHER)
 DROP_EDGES = "DELETE FROM edges WHERE task = ?"
 PUT_ATTEMPT = """
     INSERT INTO attempts (task, attempt, holder, started_s, ended_s, outcome, error)
