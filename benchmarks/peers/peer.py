@@ -77,9 +77,7 @@ def rate(count: int, work: Callable[[Sequence[TaskSpec]], object]) -> float:
     return count / (time.perf_counter() - began)
 
 
-async def rate_async(
-    count: int, work: Callable[[Sequence[TaskSpec]], Awaitable[object]]
-) -> float:
+async def rate_async(count: int, work: Callable[[Sequence[TaskSpec]], Awaitable[object]]) -> float:
     """The same of work that awaits."""
     specs = open_specs(count)
     began = time.perf_counter()
