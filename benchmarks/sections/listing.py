@@ -11,7 +11,7 @@ import trio
 from msgspec.structs import replace
 
 from benchmarks.filling import fill
-from benchmarks.measuring import PAIRS, Figure, at_most, paired, percentile
+from benchmarks.measuring import Figure, at_most, paired, percentile
 from benchmarks.sections.throughput import made
 from benchmarks.workload import Bench
 from scheduler import Scheduler, Status, Task, open_scheduler
@@ -61,7 +61,7 @@ def figures(bench: Bench) -> Iterator[Figure]:
     few_path, many_path = bench.new(), bench.new()
     fill(few_path, tasks(FEW))
     fill(many_path, tasks(many))
-    measured = trio.run(_measured, many_path, few_path, bench.pick(CALLS, QUICK_CALLS))
+    measured = trio.run(_measured, bench, many_path, few_path)
     for name, pairs in measured.items():
         measure = f"p99 of a page of {many:,}, {name} / of {FEW:,}"
         yield paired(measure, "s", pairs, at_most(5))
@@ -85,12 +85,13 @@ def tasks(count: int) -> Iterator[Task]:
         )
 
 
-async def _measured(many: str, few: str, calls: int) -> dict[str, list[tuple[float, float]]]:
+async def _measured(bench: Bench, many: str, few: str) -> dict[str, list[tuple[float, float]]]:
     """For each filter the pairs of percentiles in seconds: of many tasks, and of few."""
+    calls = bench.pick(CALLS, QUICK_CALLS)
     async with open_scheduler(many) as large, open_scheduler(few) as small:
         sides = [(scheduler, await _cursors(scheduler)) for scheduler in (large, small)]
         return {
-            name: [await _p99s(sides, where, calls) for _ in range(PAIRS)]
+            name: [await _p99s(sides, where, calls) for _ in range(bench.pairs)]
             for name, where in FILTERS.items()
         }
 

@@ -69,6 +69,7 @@ def figures(bench: Bench) -> Iterator[Figure]:
         lambda: run(in_batches, bench.new()),
         lambda: by_hand.executemany(bench.new(), made(), BATCH),
         at_least(0.30),
+        pairs=bench.pairs,
     )
     yield compare(
         "enqueue, 64 clients / one INSERT a commit",
@@ -76,12 +77,14 @@ def figures(bench: Bench) -> Iterator[Figure]:
         lambda: run(at_once, bench.new()),
         lambda: by_hand.insert_each(bench.new(), open_specs(500)),
         at_least(4),
+        pairs=bench.pairs,
     )
     yield compare(
         "enqueue, 1 client / one INSERT a commit",
         "/s",
         lambda: run(alone, bench.new()),
         lambda: by_hand.insert_each(bench.new(), open_specs(500)),
+        pairs=bench.pairs,
     )
     yield compare(
         "enqueue, claim, complete by 100 / by hand, by 1",
@@ -89,6 +92,7 @@ def figures(bench: Bench) -> Iterator[Figure]:
         lambda: run(in_cycles, bench.new()),
         lambda: by_hand.work_through(bench.new(), open_specs(300)),
         at_least(5),
+        pairs=bench.pairs,
     )
 
 
