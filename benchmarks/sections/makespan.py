@@ -1,125 +1,127 @@
-"""Makespans of recorded workflows, in simulated time, against a list schedule by upward rank.
+"""Makespans of recorded workflows, in simulated time: what an order of the tasks is worth.
 
-The scheduler runs as it is, with the recorded run times as estimates; only its clock jumps
-from event to event. The reference is the textbook's: whenever a worker is free, it takes the
-task that heads the longest chain of work (Topcuoglu, Hariri and Wu, 2002).
+The scheduler runs as it is; only its clock jumps from event to event. It is told how long each
+task takes, or nothing, or nothing but has run the same workflow once before. Beside it stand the
+textbook's list schedules, and the bound that none can beat.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from heapq import heappop, heappush
-from pathlib import Path
-
-import msgspec
-import trio
-from trio.testing import MockClock
+from statistics import geometric_mean
 
 from benchmarks.measuring import Figure, at_most, paired
+from benchmarks.recorded import (
+    Job,
+    by_graphlib,
+    by_submission,
+    by_upward_rank,
+    lower_bound,
+    with_mean_runtimes,
+    workflows,
+)
+from benchmarks.showing import Chart, Point, Series, Table
+from benchmarks.simulated import with_true_estimates, without_and_with_learned
 from benchmarks.workload import Bench
-from scheduler import Scheduler, TaskSpec, open_scheduler
 
-WORKFLOWS = Path(__file__).parents[1] / "workflows"
-WORKERS = (4, 16)
-START = 1_800_000_000.0  # Unix seconds
-PATIENCE = 3_600.0  # simulated seconds that an idle worker waits for work
+WORKERS = (2, 4, 8, 16, 32, 64)
+GATED = (4, 16)  # workers
+
+TRUE, LEARNED, NONE = (f"headrace, {what}" for what in ("true estimates", "learned", "none"))
+RANK, RANK_OF_MEANS = "upward rank, true runtimes", "upward rank, mean runtimes"
+GRAPHLIB, SUBMISSION = "graphlib's get_ready", "submission order"
+METHODS = (RANK, TRUE, RANK_OF_MEANS, LEARNED, NONE, GRAPHLIB, SUBMISSION)
+NOTE = (
+    "Means are those of the tasks that ran the same program. Learned: the scheduler has run the "
+    "workflow once before, and knows these means. Of each workflow there is one makespan for each "
+    "method, for a simulation has no noise."
+)
+
+Makespans = Mapping[str, float]  # seconds by method
+Ratios = Mapping[str, Mapping[str, float]]  # to the lower bound, by method and workflow
 
 
-class Job(msgspec.Struct):
-    """A task that ran, and for how long. Its prerequisites stand before it in the file."""
+def figures(bench: Bench) -> Iterator[Figure | Table | Chart]:
+    """Gates against upward rank, then tables and a chart against the lower bound."""
+    ratios: dict[int, Ratios] = {}
+    for workers in bench.pick(WORKERS, GATED):
+        found = {name: _makespans(jobs, workers) for name, jobs in workflows().items()}
+        if workers in GATED:
+            yield from _gated(found, workers)
+        bounds = {name: lower_bound(jobs, workers) for name, jobs in workflows().items()}
+        ratios[workers] = {
+            method: {name: found[name][method] / bounds[name] for name in found}
+            for method in METHODS
+        }
+    yield _means(ratios)
+    yield _worst(ratios)
+    yield _chart(ratios)
 
-    ref: str
-    runtime_s: float
-    prerequisites: list[str]
+
+def _makespans(jobs: Sequence[Job], workers: int) -> Makespans:
+    untold, learned = without_and_with_learned(jobs, workers)
+    return {
+        TRUE: with_true_estimates(jobs, workers),
+        LEARNED: learned,
+        NONE: untold,
+        RANK: by_upward_rank(jobs, workers),
+        RANK_OF_MEANS: by_upward_rank(jobs, workers, with_mean_runtimes(jobs)),
+        GRAPHLIB: by_graphlib(jobs, workers),
+        SUBMISSION: by_submission(jobs, workers),
+    }
 
 
-def figures(_: Bench) -> Iterator[Figure]:
+def _gated(found: Mapping[str, Makespans], workers: int) -> Iterator[Figure]:
     """A simulation has no noise: one pair each."""
-    for file in sorted(WORKFLOWS.glob("*.jsonl")):
-        jobs = msgspec.json.Decoder(Job).decode_lines(file.read_bytes())
-        for workers in WORKERS:
-            measure = f"makespan of {file.stem.split('-')[0]}, {workers} workers / by upward rank"
-            pair = simulated(jobs, workers), by_upward_rank(jobs, workers)
-            yield paired(measure, "s", [pair], at_most(1.02))
+    for name, makespans in found.items():
+        measure = f"makespan of {name}, {workers} workers / by upward rank"
+        yield paired(measure, "s", [(makespans[TRUE], makespans[RANK])], at_most(1.02))
 
 
-# ------------------------------------------------------------- ours
+def _means(ratios: Mapping[int, Ratios]) -> Table:
+    rows = tuple(
+        (method, *(f"{_mean(found[method]):.3f}" for found in ratios.values()))
+        for method in METHODS
+    )
+    title = "Makespan to the lower bound: geometric mean of the workflows"
+    return Table("makespan-mean", title, _columns(ratios), rows, NOTE)
 
 
-def simulated(jobs: Sequence[Job], workers: int) -> float:
-    """Seconds from the first claim until the last completion."""
-
-    async def main() -> float:
-        async with open_scheduler(wall_clock=_simulated_wall) as scheduler:
-            tasks = await scheduler.enqueue_many(_specs(jobs))
-            began = trio.current_time()
-            async with trio.open_nursery() as nursery:
-                for number in range(workers):
-                    nursery.start_soon(_work, scheduler, f"worker-{number}")
-                await scheduler.wait(tasks)
-                ended = trio.current_time()
-                nursery.cancel_scope.cancel()
-            return ended - began
-
-    return trio.run(main, clock=MockClock(autojump_threshold=0))
+def _worst(ratios: Mapping[int, Ratios]) -> Table:
+    rows = tuple(
+        (method, *(_worst_of(found[method]) for found in ratios.values())) for method in METHODS
+    )
+    title = "Makespan to the lower bound: the worst workflow"
+    note = "Upward rank shows how much of it is the bound's, which may be out of reach."
+    return Table("makespan-worst", title, _columns(ratios), rows, note)
 
 
-def _simulated_wall() -> float:
-    return START + trio.current_time()
+def _columns(ratios: Mapping[int, Ratios]) -> tuple[str, ...]:
+    return "order", *(f"{workers} workers" for workers in ratios)
 
 
-def _specs(jobs: Sequence[Job]) -> list[TaskSpec]:
-    specs: dict[str, TaskSpec] = {}
-    for job in jobs:
-        specs[job.ref] = TaskSpec(
-            job.ref,
-            prerequisites=[specs[ref] for ref in job.prerequisites],
-            estimated_duration=job.runtime_s,
-            payload=job.runtime_s,
-        )
-    return list(specs.values())
+def _mean(by_workflow: Mapping[str, float]) -> float:
+    return geometric_mean(by_workflow.values())
 
 
-async def _work(scheduler: Scheduler, name: str) -> None:
-    while True:
-        for claim in await scheduler.claim(name, lease=86_400, wait=PATIENCE):
-            await trio.sleep(claim.task.payload)
-            await scheduler.complete(claim)
+def _worst_of(by_workflow: Mapping[str, float]) -> str:
+    name, ratio = max(by_workflow.items(), key=lambda item: item[1])
+    return f"{ratio:.3f} {name}"
 
 
-# ------------------------------------------------------------- the reference
+def _chart(ratios: Mapping[int, Ratios]) -> Chart:
+    return Chart(
+        "makespan",
+        "Makespan of eight recorded workflows",
+        "workers",
+        "makespan / lower bound (geometric mean)",
+        tuple(Series(method, tuple(_points(method, ratios))) for method in METHODS),
+        y_scale="linear",
+        note="From the best to the worst workflow.",
+    )
 
 
-def by_upward_rank(jobs: Sequence[Job], workers: int) -> float:
-    """Seconds of the schedule in which a free worker takes the highest rank that can start."""
-    dependents: dict[str, list[Job]] = {job.ref: [] for job in jobs}
-    for job in jobs:
-        for ref in job.prerequisites:
-            dependents[ref].append(job)
-    ranks = _upward_ranks(jobs, dependents)
-    waits_for = {job.ref: len(job.prerequisites) for job in jobs}
-    place = {job.ref: place for place, job in enumerate(jobs)}
-    ready = [(-ranks[job.ref], place[job.ref]) for job in jobs if not job.prerequisites]
-    ready.sort()
-    running: list[tuple[float, int]] = []
-    now = 0.0
-    while ready or running:
-        while ready and len(running) < workers:
-            _, chosen = heappop(ready)
-            heappush(running, (now + jobs[chosen].runtime_s, chosen))
-        now = running[0][0]
-        while running and running[0][0] == now:
-            for dependent in dependents[jobs[heappop(running)[1]].ref]:
-                waits_for[dependent.ref] -= 1
-                if not waits_for[dependent.ref]:
-                    heappush(ready, (-ranks[dependent.ref], place[dependent.ref]))
-    return now
-
-
-def _upward_ranks(jobs: Sequence[Job], dependents: Mapping[str, Sequence[Job]]) -> dict[str, float]:
-    """Seconds from the start of each task to the end of the longest chain behind it."""
-    ranks: dict[str, float] = {}
-    for job in reversed(jobs):
-        behind = max((ranks[dependent.ref] for dependent in dependents[job.ref]), default=0.0)
-        ranks[job.ref] = job.runtime_s + behind
-    return ranks
+def _points(method: str, ratios: Mapping[int, Ratios]) -> Iterator[Point]:
+    for workers, found in ratios.items():
+        values = found[method].values()
+        yield Point(workers, _mean(found[method]), min(values), max(values))
