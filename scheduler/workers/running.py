@@ -58,6 +58,7 @@ class Running:
 
 
 Ended = Callable[[Running, outcome.Maybe[Any]], None]  # called in the Trio thread, once a job
+Fail = Callable[[BaseException], None]  # called there, too: ends the pool by this error
 
 
 class Executor(Protocol):
