@@ -16,15 +16,24 @@ from benchmarks.reporting.results import Results, SectionResults, Shown, section
 from benchmarks.sections import (
     bridges,
     claims,
+    durabilities,
     endpoint,
+    growth,
     handlers,
+    indexes,
     listing,
     makespan,
+    memory,
+    micro,
     models,
+    peers,
+    planning,
     promises,
     shapes,
     slow_disk,
     spike,
+    stages,
+    stalls,
     starting,
     stopping,
     throughput,
@@ -36,22 +45,30 @@ Section = Callable[[Bench], Iterator[Shown]]
 
 SECTIONS: dict[str, Section] = {
     "throughput": throughput.figures,
+    "durabilities": durabilities.figures,
+    "stages": stages.figures,
     "handlers": handlers.figures,
-    "workers": workers.figures,
-    "stopping": stopping.figures,
+    "micro": micro.figures,
+    "growth": growth.figures,
+    "planning": planning.figures,
     "claims": claims.figures,
     "listing": listing.figures,
+    "indexes": indexes.figures,
     "shapes": shapes.figures,
+    "memory": memory.figures,
     "starting": starting.figures,
     "endpoint": endpoint.figures,
     "bridges": bridges.figures,
+    "workers": workers.figures,
+    "stopping": stopping.figures,
     "models": models.figures,
     "makespan": makespan.figures,
+    "stalls": stalls.figures,
     "slow-disk": slow_disk.figures,
     "spike": spike.figures,
     "promises": promises.figures,
 }
-ON_REQUEST: dict[str, Section] = {}  # run only where they are named
+ON_REQUEST: dict[str, Section] = {"peers": peers.figures}  # run only where they are named
 
 ROOT = Path(__file__).parents[1]
 

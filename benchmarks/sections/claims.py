@@ -65,4 +65,4 @@ def figures(bench: Bench) -> Iterator[Figure]:
     many, few = Queue(ready), Queue(FEW)
     values = [(many.claim_p99(), few.claim_p99()) for _ in range(bench.pairs)]
     measure = f"claim p99, {ready:,} ready / {FEW:,} ready (prioritizer)"
-    yield paired(measure, "s", values, at_most(3))
+    yield paired(measure, "s", values, at_most(2), at_most(1.2))

@@ -47,18 +47,19 @@ def figures(bench: Bench) -> Iterator[Figure]:
         "/s",
         lambda: run(lambda s: alone(s, singles), bench.new(), durability="committed"),
         lambda: by_hand.insert_each(bench.new(), open_specs(singles), synchronous="NORMAL"),
-        at_least(0.16),
+        at_least(0.15),
+        pairs=bench.pairs,
+        goal=at_least(0.4),
     )
-    for measure, work, bound in (
-        ("64 clients", at_once, 0.25),
-        ("1 client", alone, 0.12),
-    ):
+    for measure, work, bound in (("64 clients", at_once, 0.3), ("1 client", alone, 0.12)):
         yield compare(
             f"enqueue, {measure}, accepted / executemany, NORMAL",
             "/s",
             lambda work=work: run(lambda s: work(s, singles), bench.new(), durability="accepted"),  # type: ignore[misc]
             lambda: by_hand.executemany(bench.new(), made(batched), BATCH, synchronous="NORMAL"),
             at_least(bound),
+            pairs=bench.pairs,
+            goal=at_least(0.6),
         )
     lives = bench.pick(2_560, 320)
     yield compare(
@@ -66,7 +67,9 @@ def figures(bench: Bench) -> Iterator[Figure]:
         "/s",
         lambda: run(lambda s: one_by_one(s, lives), bench.new(), durability="committed"),
         lambda: by_hand.work_through(bench.new(), open_specs(lives), synchronous="NORMAL"),
-        at_least(0.5),
+        at_least(0.6),
+        pairs=bench.pairs,
+        goal=at_least(1),
     )
     try:
         peer = LiteQueuePeer(bench)
@@ -80,6 +83,8 @@ def figures(bench: Bench) -> Iterator[Figure]:
         ),
         _cycle(peer, lives),
         at_least(3),
+        pairs=bench.pairs,
+        goal=at_least(6),
     )
 
 

@@ -20,7 +20,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from benchmarks.campaigns.raw_session import RawSession, session
-from benchmarks.measuring import Figure, at_least, at_most, compare, paired
+from benchmarks.measuring import Figure, Gate, at_least, at_most, compare, paired
 from benchmarks.workload import Bench, linked_specs
 from scheduler import open_scheduler
 
@@ -58,9 +58,8 @@ async def _calls_over_stdio(bench: Bench, runtime: str) -> Figure:
     ours = _python("-m", "scheduler.cli", "mcp", "--db", bench.new())
     echo = _python("-m", "benchmarks.echo_server", runtime)
     async with Client(ours) as endpoint, Client(echo) as reference:
-        return await _in_turns(
-            bench, f"task_enqueue, stdio / echo on the SDK's stdio ({runtime})", endpoint, reference
-        )
+        measure = f"task_enqueue, stdio / echo on the SDK's stdio ({runtime})"
+        return await _in_turns(bench, measure, endpoint, reference, at_least(0.9), at_least(1.5))
 
 
 async def _calls_over_http(bench: Bench) -> Figure:
@@ -72,16 +71,24 @@ async def _calls_over_http(bench: Bench) -> Figure:
         _over_http(token_file, *serve, "--token-file", str(token_file)) as endpoint,
         _over_http(token_file, *echo) as reference,
     ):
-        return await _in_turns(bench, "task_enqueue, HTTP / echo on the same", endpoint, reference)
+        measure = "task_enqueue, HTTP / echo on the same"
+        return await _in_turns(bench, measure, endpoint, reference, at_least(0.6))
 
 
-async def _in_turns(bench: Bench, measure: str, endpoint: Client, reference: Client) -> Figure:
+async def _in_turns(
+    bench: Bench,
+    measure: str,
+    endpoint: Client,
+    reference: Client,
+    gate: Gate,
+    goal: Gate | None = None,
+) -> Figure:
     pairs: list[tuple[float, float]] = []
     calls = bench.pick(CALLS, CALLS // 10)
     for _ in range(bench.pairs + 1):
         ours = await _rate(endpoint, "task_enqueue", calls)
         pairs.append((ours, await _rate(reference, "echo", calls)))
-    return paired(measure, "/s", pairs[1:], at_least(0.6))
+    return paired(measure, "/s", pairs[1:], gate, goal)
 
 
 async def _rate(client: Client, tool: str, calls: int) -> float:

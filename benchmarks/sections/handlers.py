@@ -32,6 +32,15 @@ def figures(bench: Bench) -> Iterator[Figure]:
         pairs=bench.pairs,
     )
     yield compare(
+        "complete, until 100 dependents can be claimed / message",
+        "s",
+        lambda: release(20, 100),
+        channel_message,
+        at_most(200),
+        pairs=bench.pairs,
+        goal=at_most(40),
+    )
+    yield compare(
         "one priority, with a deadline / message",
         "s",
         score,

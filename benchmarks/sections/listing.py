@@ -64,7 +64,7 @@ def figures(bench: Bench) -> Iterator[Figure]:
     measured = trio.run(_measured, bench, many_path, few_path)
     for name, pairs in measured.items():
         measure = f"p99 of a page of {many:,}, {name} / of {FEW:,}"
-        yield paired(measure, "s", pairs, at_most(5))
+        yield paired(measure, "s", pairs, at_most(5), at_most(2))
 
 
 def tasks(count: int) -> Iterator[Task]:

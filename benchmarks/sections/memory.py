@@ -28,7 +28,9 @@ def figures(bench: Bench) -> Iterator[Figure]:
     """In processes of their own, so that nothing else grows beside the tasks."""
     count = bench.pick(TASKS, TASKS // 20)
     pairs = [_measured(bench.new(), count) for _ in range(bench.pick(3, 1))]
-    yield paired("memory of a queued task / its row in the file", "B", pairs, at_most(3))
+    yield paired(
+        "memory of a queued task / its row in the file", "B", pairs, at_most(3), at_most(1.5)
+    )
 
 
 def _measured(path: str, count: int) -> tuple[float, float]:
