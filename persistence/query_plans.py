@@ -30,7 +30,7 @@ _HOT = {
     "PUT_EDGES": "enqueue of many",
     "DROP_EDGES": "update, add_prerequisites",
     "PUT_ATTEMPT": "every end of an attempt",
-    "PUT_ATTEMPT_AGAIN": "the same, after a commit that failed",
+    "PUT_ATTEMPT_AGAIN": "every end of an attempt, again after a failed commit",
     "PUT_DURATION": "complete",
     "PUT_PAUSED": "pause, resume, drain",
     "PUT_LIMIT": "set_limit, a claim under a rate",
