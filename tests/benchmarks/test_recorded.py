@@ -23,6 +23,7 @@ from benchmarks.simulated import with_true_estimates, without_and_with_learned
 Schedule = Callable[[Sequence[Job], int], float]
 LIST_SCHEDULES: tuple[Schedule, ...] = (by_upward_rank, by_submission, by_graphlib)
 ROUNDING = 1e-9  # of the seconds
+IN_THREADS = 0.01  # seconds by which the clock may jump while a commit is made in a thread
 
 
 def job(ref: str, seconds: float, *prerequisites: str) -> Job:
@@ -109,13 +110,13 @@ def test_the_scheduler_leaves_no_worker_idle_either(jobs: list[Job], workers: in
         with_true_estimates(jobs, workers),
         *without_and_with_learned(jobs, workers),
     ):
-        assert bound - 1e-6 <= seconds <= (2 - 1 / workers) * bound + 1e-6
+        assert bound - ROUNDING <= seconds <= (2 - 1 / workers) * bound + IN_THREADS
 
 
 def test_what_was_learned_in_the_first_run_orders_the_second_one() -> None:
     """Nothing is known at first, and what was submitted first goes first: the long one last."""
-    jobs = [Job("1", "short", 2), Job("2", "short", 2), Job("3", "short", 2), Job("4", "long", 4)]
-    assert without_and_with_learned(jobs, 2) == (6, 6 - 1)
+    jobs = [Job("1", "short", 2), Job("2", "short", 2), Job("3", "long", 4)]
+    assert without_and_with_learned(jobs, 2) == (6, 4)
 
 
 def test_the_recorded_workflows_stand_in_order() -> None:
