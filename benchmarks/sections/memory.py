@@ -27,7 +27,7 @@ ROW = "SELECT sum(payload) / (SELECT count(*) FROM tasks) FROM dbstat WHERE name
 def figures(bench: Bench) -> Iterator[Figure]:
     """In processes of their own, so that nothing else grows beside the tasks."""
     count = bench.pick(TASKS, TASKS // 20)
-    pairs = [_measured(bench.new(), count) for _ in range(bench.pick(3, 1))]
+    pairs = [_measured(bench.new(), count) for _ in range(bench.pick(2, 1))]
     yield paired(
         "memory of a queued task / its row in the file", "B", pairs, at_most(3), at_most(1.5)
     )

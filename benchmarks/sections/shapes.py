@@ -16,7 +16,7 @@ from scheduler import Task, TaskSpec, open_scheduler
 SMALL, LARGE = 10_000, 100_000
 PAIRS = 3  # the graphs are large enough to go by fewer
 SMALL_GRAPHS = 3
-BATCH = 1_000
+BATCH = 10_000
 
 Waits = Callable[[Sequence[TaskSpec], Sequence[Task]], Sequence[TaskSpec | Task]]
 
@@ -46,9 +46,10 @@ def measure(size: int, waits: Waits) -> Seconds:
         async with open_scheduler() as scheduler:
             ends: list[Task] = []  # the first and the last task
             enqueuing = 0.0
-            for _ in range(size // BATCH):
+            step = min(BATCH, size)
+            for _ in range(size // step):
                 batch: list[TaskSpec] = []
-                for _ in range(BATCH):
+                for _ in range(step):
                     batch.append(TaskSpec("Take a step", prerequisites=waits(batch, ends)))
                 began = time.perf_counter()
                 made = await scheduler.enqueue_many(batch)
