@@ -46,19 +46,19 @@ class Grown:
         self.path = path
         self.size = size
         fill(path, chained(size))
-        self._store: SQLiteStore = open_sqlite(path, durability="committed")
+        self.store: SQLiteStore = open_sqlite(path, durability="committed")
         self._pipeline: Pipeline | None = None
 
     def close(self) -> None:
         self._pipeline = None
-        self._store.close()
+        self.store.close()
 
     def recover(self) -> float:
         """Seconds until new actors hold what is unfinished; the old ones are forgotten before."""
         self._pipeline = None
         began = time.perf_counter()
         with no_collection():
-            self._pipeline = Pipeline(self._store)
+            self._pipeline = Pipeline(self.store)
         seconds = time.perf_counter() - began
         assert len(self._pipeline.resolver.dependencies.graph) == self.size
         return seconds

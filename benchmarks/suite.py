@@ -91,12 +91,10 @@ def _run(name: str, bench: Bench, printer: Printer) -> SectionResults:
     began = time.perf_counter()
     try:
         for one in section(bench):
-            if not shown:
-                printer.headings()
             shown.append(one)
             printer.shown(one)
     except Exception as broke:
-        error = f"{type(broke).__name__}: {broke}"
+        error = f"{type(broke).__name__}: {str(broke).partition(chr(10))[0]}"
         printer.broke_off(traceback.format_exc())
     return section_results(name, about(section), time.perf_counter() - began, shown, error)
 

@@ -22,16 +22,19 @@ class Printer:
         if not self._console.is_terminal:
             self._console.width = LOG_WIDTH
         self._judged = judged
+        self._among_figures = False
 
     def section(self, name: str, about: str) -> None:
         self._console.print()
         self._say(f"{name}: {about}", "bold")
-
-    def headings(self) -> None:
-        self._say(line(COLUMNS), "dim")
+        self._among_figures = False
 
     def shown(self, one: Shown) -> None:
         """Right away: the next one may take a minute."""
+        begins = isinstance(one, Figure) and not self._among_figures
+        self._among_figures = isinstance(one, Figure)
+        if begins:
+            self._say(line(COLUMNS), "dim")
         if isinstance(one, Figure):
             missed = self._judged and not one.ok
             cells = figure_cells(one, judged=self._judged)

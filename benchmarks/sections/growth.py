@@ -96,7 +96,7 @@ def _restart(size: int, pairs: Sequence[tuple[float, float]]) -> Figure:
 def _table(points: Points) -> Table:
     sizes = [f"{point.x:,.0f} tasks" for point in next(iter(points.values()))]
     rows = tuple(
-        (name, *(value(point.y, "s") for point in found), f"{exponent(found):.2f}")
+        (name, *(value(point.y, "s") for point in found), f"{exponent(found):z.2f}")
         for name, found in points.items()
     )
     title = "How operations grow with the queue (medians), and the exponent of the growth"
@@ -107,7 +107,7 @@ def _table(points: Points) -> Table:
 
 def _chart(family: str, names: Sequence[str], points: Points) -> Chart:
     lines = tuple(
-        Series(f"{name} (n^{exponent(points[name]):.2f})", tuple(points[name])) for name in names
+        Series(f"{name} (n^{exponent(points[name]):z.2f})", tuple(points[name])) for name in names
     )
     return Chart(
         f"growth-{family.replace(' ', '-')}", f"Growth: {family}", "tasks", "seconds", lines

@@ -15,6 +15,7 @@ from benchmarks.workload import Bench
 
 TESTS = Path(__file__).parents[1] / "test_micro.py"
 SECONDS, QUICK_SECONDS = "0.5", "0.02"  # at the most for the rounds of one call
+PATIENCE = 180  # seconds for all of them
 
 
 class Stats(msgspec.Struct):
@@ -36,12 +37,16 @@ class Report(msgspec.Struct):
 
 
 def figures(bench: Bench) -> Iterator[Table]:
-    """One row a call. Raises CalledProcessError, with what pytest said, if one of them fails."""
+    """One row a call. Raises RuntimeError, with what pytest said, if one of them fails."""
     file = Path(bench.new()).with_suffix(".json")
     command = [sys.executable, "-m", "pytest", str(TESTS), "-q", "-p", "no:cacheprovider"]
     command += ["--benchmark-enable", "--benchmark-min-rounds=3", f"--benchmark-json={file}"]
     command += [f"--benchmark-max-time={bench.pick(SECONDS, QUICK_SECONDS)}"]
-    subprocess.run(command, cwd=TESTS.parents[1], check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        command, cwd=TESTS.parents[1], timeout=PATIENCE, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"pytest failed:\n{done.stdout}{done.stderr}")
     report = msgspec.json.decode(file.read_bytes(), type=Report)
     yield Table(
         "micro",

@@ -109,11 +109,11 @@ def test_a_quick_run_of_a_section_writes_a_report(
 def test_a_section_that_fails_leaves_the_others_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The run goes on, and ends with 2."""
+    """The run goes on, and ends with 2; the report has the first line, the log all of it."""
 
     def broken(bench: Bench) -> Iterator[Figure]:
         yield KEPT
-        raise ValueError("on purpose")
+        raise ValueError("on purpose\nin many words")
 
     def whole(bench: Bench) -> Iterator[Figure]:
         yield KEPT
@@ -126,4 +126,4 @@ def test_a_section_that_fails_leaves_the_others_alone(
     first, second = results.read(tmp_path / results.FILE).sections
     assert (len(first.figures), first.error) == (1, "ValueError: on purpose")
     assert (len(second.figures), second.error) == (1, "")
-    assert "on purpose" in capsys.readouterr().out
+    assert "in many words" in capsys.readouterr().out
