@@ -31,7 +31,9 @@ def picture(chart: Chart) -> str:
 
 def page(results: Results) -> str:
     """The whole page."""
-    parts = ["# Benchmark report", *_head(results), *_environment(results.environment)]
+    links = ", ".join(f"[{section.name}](#{section.name})" for section in results.sections)
+    parts = ["# Benchmark report", *_head(results), f"Sections: {links}."]
+    parts += _environment(results.environment)
     for section in results.sections:
         parts += _section(section, judged=not results.quick)
     return "\n\n".join(parts) + "\n"

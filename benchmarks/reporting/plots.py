@@ -8,6 +8,7 @@ from itertools import cycle
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.showing import Chart, Series
 
@@ -16,6 +17,8 @@ from benchmarks.showing import Chart, Series
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 SIZE = (8.0, 4.5)  # inches
+TICKS = 8  # as many values of x are all named
+DECADES = 2.5  # of y, above which only powers of ten are named
 
 
 def svg(chart: Chart) -> bytes:
@@ -55,7 +58,8 @@ def _draw(axes: Axes, series: Series, color: str, marker: str) -> None:
         color=color,
         marker=marker,
         markersize=5,
-        capsize=3,
+        capsize=2,
+        elinewidth=0.8,
         linewidth=1.5,
     )
 
@@ -66,6 +70,27 @@ def _dress(axes: Axes, chart: Chart) -> None:
     axes.set_ylabel(chart.y)
     axes.set_xscale(chart.x_scale)
     axes.set_yscale(chart.y_scale)
+    _name_measured(axes, chart)
     if chart.y_scale == "linear":
-        axes.set_ylim(bottom=0)  # a cut axis makes small differences look large
+        axes.set_ylim(bottom=chart.base)
+    else:
+        _name_steps(axes, "s" if chart.y.startswith("seconds") else "")
     axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
+
+
+def _name_measured(axes: Axes, chart: Chart) -> None:
+    """Name the values of x that were measured, where they are few, and no others."""
+    measured = sorted({point.x for series in chart.series for point in series.points})
+    if len(measured) <= TICKS:
+        axes.xaxis.set_major_locator(FixedLocator(measured))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.10g}"))
+
+
+def _name_steps(axes: Axes, unit: str) -> None:
+    """Name 1, 2 and 5 of each power of ten on a logarithmic y axis, or the powers alone."""
+    low, high = axes.get_ylim()
+    steps = (1.0, 2.0, 5.0) if high < low * 10**DECADES else (1.0,)
+    axes.yaxis.set_major_locator(LogLocator(subs=steps))
+    axes.yaxis.set_major_formatter(EngFormatter(unit))
+    axes.yaxis.set_minor_locator(NullLocator())

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from benchmarks.measuring import Figure
 from benchmarks.reporting.results import Results, Shown
-from benchmarks.reporting.tables import COLUMNS, chart_table, figure_cells, line
+from benchmarks.reporting.tables import COLUMNS, chart_table, figure_cells, line, of_numbers
 from benchmarks.showing import Chart, Table
 
 LOG_WIDTH = 160  # columns, where there is no terminal to ask
@@ -64,8 +64,10 @@ class Printer:
     def _table(self, table: Table) -> None:
         grid = Grid(title=table.title, title_justify="left", caption=table.note or None)
         grid.caption_justify = "left"
-        for place, column in enumerate(table.columns):
-            grid.add_column(Text(column), justify="right" if place else "left")
+        for column, numbers in zip(
+            table.columns, of_numbers(table.columns, table.rows), strict=True
+        ):
+            grid.add_column(Text(column), justify="right" if numbers else "left")
         for row in table.rows:
             grid.add_row(*map(Text, row))
         self._console.print(grid)

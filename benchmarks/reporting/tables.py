@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from statistics import median
 
@@ -9,6 +10,7 @@ from benchmarks.measuring import Figure, Gate, Unit
 from benchmarks.showing import Chart, Table
 
 COLUMNS = ("measure", "ours", "reference", "ratio (low..high)", "gate", "goal", "ok")
+NUMBER = re.compile(r"$|[-+<>=~(]*\s*\d|n/a|NO$|yes$|goal$")  # also verdicts beside them
 WIDTHS = (64, 11, 11, 24, 10, 10, 4)
 
 
@@ -38,16 +40,29 @@ def line(cells: Sequence[str]) -> str:
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown; all columns but the first stand to the right.
+    """A table of Markdown; columns of numbers stand to the right.
 
     >>> print(markdown(("a", "b"), [("x|y", "1")]))
     | a | b |
     |---|---:|
     | x\\|y | 1 |
     """
-    bars = ["---", *["---:"] * (len(columns) - 1)]
+    bars = ["---:" if numbers else "---" for numbers in of_numbers(columns, rows)]
     lines = [_markdown_line(columns), f"|{'|'.join(bars)}|", *map(_markdown_line, rows)]
     return "\n".join(lines)
+
+
+def of_numbers(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[bool]:
+    """For each column, whether nothing but numbers stands in it, with whatever units and signs.
+
+    The first one says what a row is about, also where it does so with a number.
+
+    >>> of_numbers(("size", "time", "why"), [("10", "2 ms", "2 is few"), ("20", "", "so it is")])
+    [False, True, False]
+    """
+    return [
+        place > 0 and all(NUMBER.match(row[place]) for row in rows) for place in range(len(columns))
+    ]
 
 
 def chart_table(chart: Chart) -> Table:

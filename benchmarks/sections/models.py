@@ -1,7 +1,4 @@
-"""The concurrency model compared with others: see benchmarks/models.
-
-python -m benchmarks.sections.models [--quick]
-"""
+"""The concurrency model compared with others: see benchmarks/models."""
 
 from __future__ import annotations
 

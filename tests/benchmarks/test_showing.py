@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.measuring import Figure, at_least, at_most, compare, percentile, repeated
 from benchmarks.reporting.printing import Printer
-from benchmarks.reporting.tables import COLUMNS, chart_table, figure_cells, line, value
+from benchmarks.reporting.tables import COLUMNS, chart_table, figure_cells, line, of_numbers, value
 from benchmarks.showing import Chart, Point, Series, Table, exponent
 
 
@@ -108,3 +108,9 @@ def test_headings_stand_once_above_figures_and_not_above_a_table() -> None:
     assert said.count("of ours") == 2
     assert "recover[memory]" in said
     assert "\x1b" not in said
+
+
+def test_columns_of_words_stand_to_the_left() -> None:
+    """And what a row is about, even if that is a number; a gap or an n/a is no word."""
+    rows = [("1", "2 ms", "two", ">= 3x"), ("2", "n/a", "", ""), ("3", "", "2", "(1..2)")]
+    assert of_numbers(("tasks", "time", "why", "gate"), rows) == [False, True, False, True]
