@@ -3,7 +3,8 @@
     python -m benchmarks [--quick] [--only NAME] [--results FOLDER] [--folder FOLDER]
 
 Ends with 1 if a figure is not within its gate (a quick run is not judged), with 2 if a section
-broke off. benchmarks/README.md explains the sections.
+broke off or the run could not begin, with 130 after Ctrl-C; what was measured until then is
+saved. benchmarks/README.md explains the sections.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from benchmarks.reporting.page import FILE as PAGE
 from benchmarks.reporting.page import draw
 from benchmarks.reporting.printing import Printer
 from benchmarks.reporting.results import save
-from benchmarks.suite import ON_REQUEST, ROOT, SECTIONS, run_suite
+from benchmarks.suite import INTERRUPTED, ON_REQUEST, ROOT, SECTIONS, run_suite
 from benchmarks.workload import bench_in
 
 DISK = Path("/var/tmp")  # by convention kept over a reboot, so never in memory
@@ -28,14 +29,29 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the chosen sections, save and draw; the exit code."""
     options = _options(arguments)
     printer = Printer(judged=not options.quick)
-    with bench_in(options.folder, options.quick) as bench:
-        results = run_suite(options.only or list(SECTIONS), bench, printer)
     whole = not options.quick and not options.only
     folder: Path = options.results or (RESULTS if whole else PARTIAL)
+    try:
+        _empty(folder)
+        with bench_in(options.folder, options.quick) as bench:
+            results = run_suite(options.only or list(SECTIONS), bench, printer)
+    except OSError as error:
+        print(f"python -m benchmarks: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 2
     save(results, folder)
     draw(results, folder)
     printer.saved(str(folder / PAGE))
+    if any(section.error == INTERRUPTED for section in results.sections):
+        return 130
     return 2 if results.failed else 1 if results.outside else 0
+
+
+def _empty(folder: Path) -> None:
+    """Make the folder of the results, and take out the pictures of an earlier run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in folder.glob("*.svg"):
+        picture.unlink()
+    (folder / PAGE).touch()
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

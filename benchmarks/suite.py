@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.reporting.environment import environment
+from benchmarks.reporting.environment import environment, sync_latency
 from benchmarks.reporting.printing import Printer
 from benchmarks.reporting.results import Results, SectionResults, Shown, section_results
 from benchmarks.sections import (
@@ -70,6 +70,9 @@ SECTIONS: dict[str, Section] = {
 }
 ON_REQUEST: dict[str, Section] = {"peers": peers.figures}  # run only where they are named
 
+INTERRUPTED = "interrupted"
+SYNCS = 50  # of a page, before and after each section
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -77,8 +80,12 @@ def run_suite(names: Sequence[str], bench: Bench, printer: Printer) -> Results:
     """Run the named sections. One that breaks off is told, and the others still run."""
     date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     machine = environment(bench)
-    sections = tuple(_run(name, bench, printer) for name in names)
-    results = Results(date, commit(), bench.quick, machine, sections)
+    sections: list[SectionResults] = []
+    for name in names:
+        sections.append(_run(name, bench, printer))
+        if sections[-1].error == INTERRUPTED:
+            break
+    results = Results(date, commit(), bench.quick, machine, tuple(sections))
     printer.end(results)
     return results
 
@@ -88,6 +95,7 @@ def _run(name: str, bench: Bench, printer: Printer) -> SectionResults:
     shown: list[Shown] = []
     error = ""
     printer.section(name, about(section))
+    synced_before, _ = sync_latency(bench.new(), SYNCS)
     began = time.perf_counter()
     try:
         for one in section(bench):
@@ -96,7 +104,12 @@ def _run(name: str, bench: Bench, printer: Printer) -> SectionResults:
     except Exception as broke:
         error = f"{type(broke).__name__}: {str(broke).partition(chr(10))[0]}"
         printer.broke_off(traceback.format_exc())
-    return section_results(name, about(section), time.perf_counter() - began, shown, error)
+    except KeyboardInterrupt:
+        error = INTERRUPTED
+        printer.broke_off(error)
+    seconds = time.perf_counter() - began
+    syncs = synced_before, sync_latency(bench.new(), SYNCS)[0]
+    return section_results(name, about(section), seconds, syncs, shown, error)
 
 
 def about(section: Section) -> str:

@@ -83,6 +83,7 @@ class Sample(NamedTuple):
     rate: float
     p50: Latency
     p99: Latency
+    calls: int
     lateness: list[float]
 
 
@@ -113,11 +114,19 @@ class Measured(NamedTuple):
         return [sample.p99 for sample in self.samples]
 
     @property
+    def calls(self) -> int:
+        """Of the shortest repetition."""
+        return min(sample.calls for sample in self.samples)
+
+    @property
     def stalls(self) -> tuple[float, float] | None:
         """The p99 and the longest over all repetitions; None without a loop."""
         late = [seconds for sample in self.samples for seconds in sample.lateness]
         return (percentile(late, 99), max(late)) if late else None
 
+
+SECONDS = 0.15  # in which producers begin calls; then those that are under way end
+FOR_A_P99 = 100  # calls, or it is only the slowest one
 
 Results = dict[Cell, dict[str, Measured]]
 
@@ -171,9 +180,7 @@ def _measured(cell: Cell, bench: Bench) -> dict[str, Measured]:
 
 
 def _repetitions(cell: Cell) -> int:
-    if cell.work is ENQUEUE_MANY and cell.producers == MANY:
-        return 1
-    return 2 if cell.work.cycle or (cell.work is ENQUEUE_MANY and cell.producers == CROWD) else 3
+    return 1 if cell.work is ENQUEUE_MANY and cell.producers == MANY else 2
 
 
 def _load(cell: Cell, scale: float) -> Load:
@@ -184,12 +191,12 @@ def _load(cell: Cell, scale: float) -> Load:
     elif batch == 1:
         grace = 0.08
     else:
-        grace = 4.0 if cell.producers == MANY else 0.4
-    return Load(cell.producers, batch, cycle, seconds=0.07 * scale, grace=grace * scale)
+        grace = 10.0  # so that every batch ends
+    return Load(cell.producers, batch, cycle, seconds=SECONDS * scale, grace=grace * scale)
 
 
 def _sample(run: Run) -> Sample:
-    return Sample(run.rate, run.latency(50), run.latency(99), run.lateness)
+    return Sample(run.rate, run.latency(50), run.latency(99), len(run.latencies), run.lateness)
 
 
 def _middle(latencies: Sequence[Latency]) -> Latency:

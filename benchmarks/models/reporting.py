@@ -10,8 +10,10 @@ from benchmarks.models.matrix import (
     ACTORS,
     ENQUEUE,
     ENQUEUE_MANY,
+    FOR_A_P99,
     KINDS,
     LOCK,
+    SECONDS,
     SHARED,
     SQL,
     Measured,
@@ -33,7 +35,9 @@ _WHY_NOT = (
 _SETUP = (
     "Each producer makes its next call when the last is answered. By 1: single tasks; by 100: "
     "enqueue_many of chains of ten. A cycle enqueues, claims and completes in three calls. "
-    "A slow disk sleeps where SQLite syncs: in commits of synced, twice in each checkpoint."
+    "A slow disk sleeps where SQLite syncs: in commits of synced, twice in each checkpoint. "
+    f"Producers begin calls for {SECONDS:g} s; where one takes longer, each makes one call. Longer "
+    "runs are steadier, and meet longer stalls."
 )
 _CUT = (
     "> : most of these calls, or the slowest, had not ended when time was up; it is how long they "
@@ -91,7 +95,8 @@ def _rates(measured: Measured) -> str:
 
 
 def _latencies(measured: Measured) -> str:
-    return f"{_waited(measured.p50)} / {_waited(measured.p99)}"
+    slowest = _waited(measured.p99) if measured.calls >= FOR_A_P99 else "few calls"
+    return f"{_waited(measured.p50)} / {slowest}"
 
 
 def _waited(latency: Latency) -> str:
@@ -138,7 +143,7 @@ def charts(results: Results) -> Iterator[Chart]:
     for setting in _settings(results):
         drawn = [_throughput(results, setting, work) for work in (ENQUEUE, ENQUEUE_MANY)]
         drawn.append(_slowest(results, setting))
-        yield from (chart for chart in drawn if chart.series)
+        yield from (chart for chart in drawn if any(line.points for line in chart.series))
 
 
 def _throughput(results: Results, setting: Setting, work: Work) -> Chart:
@@ -148,7 +153,8 @@ def _throughput(results: Results, setting: Setting, work: Work) -> Chart:
         "producers",
         "tasks/s",
         _lines(results, setting, work, lambda measured: measured.rates),
-        note="Median, lowest and highest of the repetitions.",
+        note="Median, lowest and highest of the repetitions; where no call was answered in time "
+        "there is no point.",
     )
 
 
@@ -158,15 +164,20 @@ def _slowest(results: Results, setting: Setting) -> Chart:
         f"p99 latency of {ENQUEUE.name}: {_words(setting)}",
         "producers",
         "seconds",
-        _lines(results, setting, ENQUEUE, lambda measured: [at.seconds for at in measured.p99s]),
-        note="Calls that were cut off count with what they had waited: lower bounds.",
+        _lines(results, setting, ENQUEUE, _slow_calls),
+        note="Calls that were cut off count with what they had waited: lower bounds. Points of "
+        f"less than {FOR_A_P99} calls, or where none was answered, are left out.",
     )
+
+
+def _slow_calls(measured: Measured) -> list[float]:
+    return [at.seconds for at in measured.p99s] if measured.calls >= FOR_A_P99 else [0.0]
 
 
 def _lines(
     results: Results, setting: Setting, work: Work, values: Callable[[Measured], list[float]]
 ) -> tuple[Series, ...]:
-    lines: dict[str, list[Point]] = {}
+    lines: dict[str, list[Point]] = {name: [] for name in KINDS}  # each has its color everywhere
     for cell, found in results.items():
         if (cell.setting, cell.work) == (setting, work):
             for model, measured in found.items():

@@ -45,7 +45,8 @@ def _head(results: Results) -> Iterator[str]:
         f"Made by {length} of commit `{results.commit}` on {results.date}, in"
         f" {results.seconds:.0f} s. Each figure is the median of repetitions that took turns with"
         " the reference; in brackets the lowest and the highest. Ratios are medians of the single"
-        " pairs. Compare ratios: times and rates depend on the machine, and on what else it did."
+        " pairs. Compare ratios: times and rates depend on the machine, and on what else it did;"
+        " where one side syncs more often, the ratio also grows with the time of a sync."
     )
     figures = list(results.figures())
     gated = [figure for figure in figures if figure.gate is not None]
@@ -91,7 +92,11 @@ def _environment(on: Environment) -> Iterator[str]:
 def _section(section: SectionResults, *, judged: bool) -> Iterator[str]:
     yield f"## {section.name}"
     yield section.about
-    yield f"`python -m benchmarks --only {section.name}` ({section.seconds:.0f} s)"
+    before, after = (value(seconds, "s") for seconds in section.syncs)
+    yield (
+        f"`python -m benchmarks --only {section.name}` ({section.seconds:.0f} s; a page was synced"
+        f" in {before} before it, in {after} after it)"
+    )
     if section.error:
         yield f"**Broke off:** {section.error}"
     if section.figures:

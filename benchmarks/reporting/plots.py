@@ -37,7 +37,8 @@ def svg(chart: Chart) -> bytes:
         axes = figure.add_subplot()
         looks = zip(cycle(COLORS), cycle(MARKERS), chart.series, strict=False)
         for color, marker, series in looks:
-            _draw(axes, series, color, marker)
+            if series.points:
+                _draw(axes, series, color, marker)
         _dress(axes, chart)
         if len(chart.series) > 1:
             figure.legend(loc="outside right upper", frameon=False)

@@ -20,11 +20,15 @@ Shown = Figure | Table | Chart
 
 
 class SectionResults(msgspec.Struct, frozen=True):
-    """What one section showed; `error` says why it showed no more."""
+    """What one section showed; `error` says why it showed no more.
+
+    `syncs`: how long the disk took to sync a page, before it and after it, seconds.
+    """
 
     name: str
     about: str
     seconds: float
+    syncs: tuple[float, float]
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
@@ -60,13 +64,19 @@ class Results(msgspec.Struct, frozen=True):
 
 
 def section_results(
-    name: str, about: str, seconds: float, shown: list[Shown], error: str = ""
+    name: str,
+    about: str,
+    seconds: float,
+    syncs: tuple[float, float],
+    shown: list[Shown],
+    error: str = "",
 ) -> SectionResults:
     """Sorted by kind."""
     return SectionResults(
         name,
         about,
         seconds,
+        syncs,
         tuple(one for one in shown if isinstance(one, Figure)),
         tuple(one for one in shown if isinstance(one, Table)),
         tuple(one for one in shown if isinstance(one, Chart)),

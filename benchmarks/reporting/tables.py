@@ -68,9 +68,10 @@ def of_numbers(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[bo
 def chart_table(chart: Chart) -> Table:
     """The medians of a chart: a row for each x, a column for each line."""
     xs = sorted({point.x for series in chart.series for point in series.points})
-    lines = [{point.x: point.y for point in series.points} for series in chart.series]
+    drawn = [series for series in chart.series if series.points]
+    lines = [{point.x: point.y for point in series.points} for series in drawn]
     rows = [(f"{x:,.10g}", *(f"{line[x]:.3g}" if x in line else "" for line in lines)) for x in xs]
-    columns = (chart.x, *(series.name for series in chart.series))
+    columns = (chart.x, *(series.name for series in drawn))
     return Table(chart.name, f"{chart.title}: {chart.y}", columns, tuple(rows), chart.note)
 
 

@@ -82,7 +82,7 @@ def figures(bench: Bench) -> Iterator[Figure]:
     except Missing:
         return  # it needs Python 3.12
     yield compare(
-        "lives by 100, committed / litequeue",
+        "lives by 100, committed / litequeue, by 1",
         "/s",
         lambda: run(
             lambda s: in_cycles(s, lives // 100 * 100), bench.new(), durability="committed"

@@ -21,7 +21,7 @@ def figures(bench: Bench) -> Iterator[Figure]:
     )
     for dependents in (1, 100):
         yield repeated(
-            f"promise: complete until {dependents} dependents are ready",
+            f"promise: complete until {dependents} dependent(s) can be claimed",
             "s",
             partial(handlers.release, 2_000 // dependents, dependents),
             at_most(0.010),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -85,5 +86,7 @@ def fetch_all(path: str, unfinished: int | None = None) -> float:
 def fresh_import(module: str, name: str) -> float:
     """Seconds for an import in a new process; what only some users need must not come along."""
     code = TIMED_IMPORT.format(module=module, name=name, heavy=set(HEAVY))
-    result = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}  # as a program is installed
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     return float(result.stdout)

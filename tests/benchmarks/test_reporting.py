@@ -33,7 +33,7 @@ CHART = Chart(
 
 
 def run(*shown: results.Shown, quick: bool = False, error: str = "") -> Results:
-    section = section_results("light", "What is light.", 1.5, list(shown), error)
+    section = section_results("light", "What is light.", 1.5, (2e-4, 3e-4), list(shown), error)
     return Results("2026-11-25 09:00 UTC", "abc123", quick, ENVIRONMENT, (section,))
 
 
@@ -127,3 +127,30 @@ def test_a_section_that_fails_leaves_the_others_alone(
     assert (len(first.figures), first.error) == (1, "ValueError: on purpose")
     assert (len(second.figures), second.error) == (1, "")
     assert "in many words" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_saves_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends it, with 130; what was measured stands on the page."""
+
+    def interrupted(bench: Bench) -> Iterator[Figure]:
+        yield KEPT
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(suite, "about", lambda section: "What is light.")
+    monkeypatch.setitem(suite.SECTIONS, "planning", interrupted)
+    options = ["--quick", "--only", "planning", "--only", "stages", "--results", str(tmp_path)]
+    assert main(options) == 130
+    (section,) = results.read(tmp_path / results.FILE).sections
+    assert (len(section.figures), section.error) == (1, "interrupted")
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    assert main(["--quick", "--only", "planning", "--results", str(in_the_way)]) == 2
+    assert str(in_the_way) in capsys.readouterr().err
+    assert main(["--quick", "--only", "planning", "--folder", str(tmp_path / "no")]) == 2
