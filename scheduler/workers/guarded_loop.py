@@ -46,7 +46,13 @@ def _make_task(
     work: Coroutine[Any, Any, Any],
     **options: Any,
 ) -> asyncio.Task[Any]:
-    return asyncio.Task(_bounded(work, fail), loop=loop, **options)
+    if not asyncio.iscoroutine(work):  # as asyncio itself says it, where the task is made
+        raise TypeError(f"a coroutine was expected, got {work!r}")
+    task = asyncio.Task(_bounded(work, fail), loop=loop, **options)
+    # Of a task that is cancelled before it starts, `_bounded` never gets as far as to `work`,
+    # about which Python would warn that it was never awaited.
+    task.add_done_callback(lambda _: work.close())
+    return task
 
 
 async def _bounded(work: Coroutine[Any, Any, Any], fail: Fail) -> Any:

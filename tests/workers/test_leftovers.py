@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -173,3 +174,39 @@ async def test_a_loop_of_its_own_is_one_of_asyncio(scheduler: Scheduler) -> None
     await scheduler.run_workers(until_idle=True)
     assert (await scheduler.get(shared)).result == ["trio_asyncio", "0"]
     assert (await scheduler.get(own)).result == ["asyncio", "0"]
+
+
+async def test_a_task_cancelled_before_it_starts(scheduler: Scheduler) -> None:
+    """Ends in silence: nobody warns that its coroutine was never awaited."""
+
+    @scheduler.handler("general", kind="asyncio")
+    async def work(job: Job) -> bool:
+        task = asyncio.create_task(_fails())
+        task.cancel()
+        await asyncio.wait([task])
+        cancelled = task.cancelled()
+        del task
+        gc.collect()
+        return cancelled
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", RuntimeWarning)
+        (task,) = await work_off(scheduler, "work", max_attempts=1)
+        gc.collect()
+    assert (task.status, task.result) == (Status.COMPLETED, True)
+    assert [str(warning.message) for warning in warned if warning.category is RuntimeWarning] == []
+
+
+async def test_a_task_of_what_is_no_coroutine(scheduler: Scheduler) -> None:
+    """Is refused where it is made, as in any other asyncio loop."""
+
+    @scheduler.handler("general", kind="asyncio")
+    async def work(job: Job) -> str:
+        try:
+            asyncio.get_running_loop().create_task(5)  # type: ignore[arg-type]
+        except TypeError as error:
+            return str(error)
+        return "taken"
+
+    (task,) = await work_off(scheduler, "work", max_attempts=1)
+    assert task.result == "a coroutine was expected, got 5"
