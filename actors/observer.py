@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from signal import SIGINT, raise_signal
 from threading import Lock
 from typing import Any
+
+from trio.lowlevel import disable_ki_protection
 
 from scheduler.domain.events import Event
 
@@ -69,13 +72,22 @@ class Listener:
             if self._stopped:
                 return
             try:
-                self._callback(event)
+                self._call(event)
             except Exception:
                 log.warning("%s raised at %s", self.name, event.kind, exc_info=True)
+            except KeyboardInterrupt:
+                if self._carry is not None:
+                    raise
+                log.warning("%s was interrupted at %s", self.name, event.kind, exc_info=True)
+                raise_signal(SIGINT)  # for the program, once the handler of the actor has ended
         now = timer()
         if now - began > SLOW and now > self._silent_until:
             self._silent_until = now + SAY_AGAIN
             log.warning("%s held up the loop for %.0f ms", self.name, 1e3 * (now - began))
+
+    @disable_ki_protection  # or else nothing would end a callback that never returns
+    def _call(self, event: Event) -> None:
+        self._callback(event)
 
 
 class Observer:

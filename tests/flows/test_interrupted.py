@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from persistence.memory import MemoryStore
-from scheduler import open_scheduler
+from scheduler import Event, open_scheduler
 from tests.support.stores import WrappedStore
 
 
@@ -50,6 +50,28 @@ def test_all_that_was_answered_is_saved(
     assert _leaves(caught.value) == {KeyboardInterrupt}
     assert store.commits >= store.at
     assert answered <= {task.id for task in store.inner.load().tasks}
+
+
+def test_a_listener_that_never_returns(caplog: pytest.LogCaptureFixture) -> None:
+    """Ctrl-C ends it, is logged with the place where it hung, and then ends the program."""
+    store = MemoryStore()
+    answered: set[str] = set()
+
+    def hang(event: Event) -> None:
+        while len(answered) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    async def program() -> None:
+        async with open_scheduler(store=store) as scheduler:
+            scheduler.on_event(hang)
+            while True:
+                answered.add((await scheduler.enqueue("work")).id)
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - a group, or the interrupt alone
+        trio.run(program)
+    assert _leaves(caught.value) == {KeyboardInterrupt}
+    assert "hang was interrupted" in caplog.text
+    assert answered <= {task.id for task in store.load().tasks}
 
 
 def _leaves(error: BaseException) -> set[type[BaseException]]:
