@@ -3,20 +3,24 @@
 # make coverage     the tests, and which lines and branches they reach
 # make kill-test    kill -9 runs, owners of a shared file, and clients: nothing is lost or repeated
 # make conformance  let the official suite and inspector of MCP test the endpoint (needs npm)
-# make bench        print costs as ratios to references of the same run, in about five minutes
+# make bench        measure everything against references of the same run, in about nine minutes,
+#                   and write the report benchmarks/results/report.md
+# make bench-quick  a smoke run of the same in about a minute, into build/bench; judges no figure
+# make bench-peers  other task queues on the same tasks, in about six minutes, into build/bench
 # make clean        remove what the above made
 
 PYTHON ?= python3
 VENV ?= .venv
 DEMO := build/demo
 CONFORMANCE ?= build/conformance
+BENCH_RESULTS ?= build/bench
 MONTAGE := examples/workflows/montage-chameleon-2mass-01d-001.jsonl
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test coverage kill-test bench conformance clean
+.PHONY: demo test coverage kill-test bench bench-quick bench-peers conformance clean
 
 demo: $(INSTALLED)
 	rm -rf $(DEMO) && mkdir -p $(DEMO)
@@ -43,7 +47,14 @@ conformance: $(INSTALLED)
 	$(BIN)/python -m tests.conformance.run --folder $(CONFORMANCE) $(CONFORMANCE_OPTIONS)
 
 bench: $(INSTALLED_DEV)
-	$(BIN)/python -m benchmarks.ratios
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(INSTALLED_DEV)
+	$(BIN)/python -m benchmarks --quick --results $(BENCH_RESULTS)
+
+bench-peers: $(INSTALLED_DEV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	$(BIN)/python -m benchmarks --only peers --results $(BENCH_RESULTS)
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -61,7 +61,10 @@ class Answers:
     def from_memory(self, what: Item, now: float) -> list[Post] | None:
         """Serve what needs no disk; None if it does."""
         match what:
-            case m.Value() | c.GetQueueStatus() | c.WhyIdle():
+            case m.Value(reply, value):
+                reply.answer(value)
+                return []
+            case c.GetQueueStatus() | c.WhyIdle():
                 pass
             case m.Granted(tasks=tasks) if not any(t.requires or t.follows for t in tasks):
                 pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -69,8 +69,10 @@ class Dependencies:
             for number in numbers
         ]
 
-    def fall(self, numbers: Iterable[int], root: Task, now: float) -> list[Task]:
+    def fall(self, numbers: Sequence[int], root: Task, now: float) -> list[Task]:
         """Cancel held tasks that cannot start any more because of `root`."""
+        if not numbers:
+            return []
         reason = f"prerequisite {root.id} {root.status}"
         return [
             lifecycle.cancel(self.held.pop(number), now, reason, root.number) for number in numbers

@@ -66,6 +66,12 @@ class Holdings:
             self.limits.attempt_lives(task)
         self._set_timer(task)
 
+    def start(self, task: Task) -> None:
+        """Put back a task that `take_best` gave, now that it is leased."""
+        self.tasks[task.number] = task
+        self.limits.attempt_lives(task)
+        self._set_timer(task)
+
     def score_and_hold(self, task: Task, facts: Facts, now: float) -> Task:
         """The task with its priority as of now, held."""
         scored = self.score(Entry(task, facts), now)

@@ -8,6 +8,7 @@ persister and the resolver; speaks to all other actors.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 from actors import commands as c
 from actors import messages as m
@@ -19,6 +20,29 @@ from scheduler.domain.ids import IdMaker
 from scheduler.domain.request import Request
 from scheduler.domain.task import Task
 
+ROUTES: Mapping[type, To] = {  # all other commands are questions, for the persister
+    **dict.fromkeys((c.Retry, c.MakePlan, c.Explain, c.Flush, m.Again), To.RESOLVER),
+    **dict.fromkeys(
+        (
+            c.ClaimReady,
+            c.Heartbeat,
+            c.Complete,
+            c.Fail,
+            c.Release,
+            c.ReleaseHolders,
+            c.AwaitRevoked,
+            c.Cancel,
+            c.Update,
+            c.AddPrerequisites,
+            c.SetPaused,
+            c.Drain,
+            c.SetLimit,
+            c.GetLimits,
+            c.WhyIdle,
+        ),
+        To.PRIORITIZER,
+    ),
+}
 FREE_AT_ONCE = 1_000  # tasks of several commands that travel in one message
 
 
@@ -50,18 +74,11 @@ class Ingest:
     def handle(self, message: m.IngestMessage, now: float) -> list[Post]:
         if isinstance(message, c.Enqueue):
             return self._enqueue(message, now)
+        if isinstance(message, m.Gathered) and not self._free:
+            return [(To.PRIORITIZER, message)]
         return self._take_free() + self._pass_on(message, now)
 
-    def _pass_on(
-        self,
-        message: c.Others
-        | m.KeysFound
-        | m.KeysSettled
-        | m.SchedulesSaved
-        | m.FiringRefused
-        | m.Again,
-        now: float,
-    ) -> list[Post]:
+    def _pass_on(self, message: m.IngestMessage, now: float) -> list[Post]:
         match message:
             case m.KeysFound():
                 return self._keys_found(message, now)
@@ -80,35 +97,32 @@ class Ingest:
                 return self.recurring.tell(message)
             case c.MakePlan(group=str()):
                 return [(To.PERSISTER, m.FindGroup(message))]
-            case c.Retry() | c.MakePlan() | c.Explain() | c.Flush() | m.Again():
-                return [(To.RESOLVER, message)]
-            case (
-                c.ClaimReady()
-                | c.Heartbeat()
-                | c.Complete()
-                | c.Fail()
-                | c.Release()
-                | c.ReleaseHolders()
-                | c.AwaitRevoked()
-                | c.Cancel()
-                | c.Update()
-                | c.AddPrerequisites()
-                | c.SetPaused()
-                | c.Drain()
-                | c.SetLimit()
-                | c.GetLimits()
-                | c.WhyIdle()
-            ):
-                return [(To.PRIORITIZER, message)]
             case _:
-                return [(To.PERSISTER, message)]
+                return [cast("Post", (ROUTES.get(type(message), To.PERSISTER), message))]
 
     # ---------------------------------------------------------------- enqueue
 
     def _enqueue(self, command: c.Enqueue, now: float) -> list[Post]:
-        keys = _keys(command)
-        if not keys:
-            return self._admit(command, {}, now)
+        requests = command.requests
+        keys = _keys(requests)
+        if keys:
+            return self._look_for(keys, command)
+        numbers = self.ids.take(len(requests), now)
+        made = [
+            make_task(request, number, numbers, None, now)
+            for request, number in zip(requests, numbers, strict=True)
+        ]
+        answer = m.TasksMade(command.reply, numbers)
+        if any([request.linked for request in requests]):  # noqa: C419 - half the time for one
+            return [*self._take_free(), (To.RESOLVER, m.Admit(made, [answer]))]
+        self._free += made
+        self._free_answers.append(answer)
+        return self._take_free() if len(self._free) >= FREE_AT_ONCE else []
+
+    # ------------------------------------------------------------- with keys
+
+    def _look_for(self, keys: tuple[str, ...], command: c.Enqueue) -> list[Post]:
+        """Ask for what was made with these keys, unless they are being used just now."""
         for key in keys:
             if key in self._parked:
                 self._parked[key].append(command)
@@ -119,40 +133,32 @@ class Ingest:
     def _keys_found(self, message: m.KeysFound, now: float) -> list[Post]:
         command = message.enqueue
         try:
-            return self._admit(command, message.found, now)
+            return self._admit_new(command, message.found, now)
         except KeyConflict as error:
             command.reply.refuse(error)
-            return self._keys_settled(_keys(command), now)
+            return self._keys_settled(_keys(command.requests), now)
 
     def _keys_settled(self, keys: Sequence[str], now: float) -> list[Post]:
         waiting = [command for key in keys for command in self._parked.pop(key, ())]
         return [post for command in waiting for post in self._enqueue(command, now)]
 
-    def _admit(self, command: c.Enqueue, found: Mapping[str, Task], now: float) -> list[Post]:
+    def _admit_new(self, command: c.Enqueue, found: Mapping[str, Task], now: float) -> list[Post]:
+        """Make those tasks that were not made before."""
         requests = command.requests
-        numbers = self.ids.take(len(requests), now)
+        fresh = self.ids.take(len(requests), now)
+        numbers = [_known(*pair, found) for pair in zip(requests, fresh, strict=True)]
         made: list[Task] = []
         existing: dict[int, Task] = {}
-        keys: tuple[str, ...] = ()
-        if found:
-            numbers = [_known(*pair, found) for pair in zip(requests, numbers, strict=True)]
         for request, number in zip(requests, numbers, strict=True):
-            key = request.key
-            if key is None:
-                made.append(make_task(request, number, numbers, None, now))
-                continue
-            keys += (key,)
-            task = make_task(request, number, numbers, request_hash(request, numbers), now)
-            if key in found:
-                existing[number] = _same(found[key], task)
-            else:
+            hashed = None if request.key is None else request_hash(request, numbers)
+            task = make_task(request, number, numbers, hashed, now)
+            known = None if request.key is None else found.get(request.key)
+            if known is None:
                 made.append(task)
+            else:
+                existing[number] = _same(known, task)
         answer = m.TasksMade(command.reply, numbers, existing)
-        if keys or any(request.linked for request in requests):
-            return [*self._take_free(), (To.RESOLVER, m.Admit(made, [answer], keys))]
-        self._free += made
-        self._free_answers.append(answer)
-        return self._take_free() if len(self._free) >= FREE_AT_ONCE else []
+        return [*self._take_free(), (To.RESOLVER, m.Admit(made, [answer], _keys(requests)))]
 
 
 def _known(request: Request, number: int, found: Mapping[str, Task]) -> int:
@@ -161,8 +167,8 @@ def _known(request: Request, number: int, found: Mapping[str, Task]) -> int:
     return number if task is None else task.number
 
 
-def _keys(command: c.Enqueue) -> tuple[str, ...]:
-    return tuple(request.key for request in command.requests if request.key is not None)
+def _keys(requests: Sequence[Request]) -> tuple[str, ...]:
+    return tuple([request.key for request in requests if request.key is not None])
 
 
 def _same(existing: Task, asked: Task) -> Task:

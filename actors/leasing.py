@@ -106,7 +106,7 @@ class Leasing:
                 break
             token = f"{self._random_bits(TOKEN_BITS):032x}"
             task = lifecycle.claim(task, command.holder, token, command.lease, now)
-            holdings.hold(task, holdings.facts[task.number], now)
+            holdings.start(task)
             claimed.append(task)
             self._spent += holdings.limits.spend(task, now)
         if not claimed:

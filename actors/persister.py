@@ -238,8 +238,8 @@ class Persister:
         self._untold_in_flight, self._untold = self._untold, []
         self._write_at = inf
         if batch.sequence is not None:
-            batch.finished = self.records.finished_unsaved()
-        if len(batch) > INLINE_ROWS or self._commit_cost > INLINE_COMMIT:
+            batch.finished = self.records.finished_unsaved(batch.finished)
+        if len(batch) > INLINE_ROWS or (batch and self._commit_cost > INLINE_COMMIT):
             self._store_is_busy = True
             return [(To.WRITER, m.Write(batch))]
         return self._save_inline(batch, now)

@@ -34,6 +34,7 @@ class Prioritizer:
         self.holdings = Holdings(weights or Weights())
         self.leasing = Leasing(self.holdings, random_bits)
         self._store_is_down = False
+        self._looked_at = -inf  # for what was due
 
     # ------------------------------------------------------------- time
 
@@ -91,9 +92,12 @@ class Prioritizer:
     def handle(self, message: m.Gathered | m.PrioritizerMessage, now: float) -> list[Post]:
         match message:
             case c.ClaimReady():
-                due = self._time_passes(now) if self.due() <= now else []
+                posts: list[Post] = []
+                if now > self._looked_at and self.due() <= now:
+                    posts = self._time_passes(now)
+                self._looked_at = now  # once for all claims of a drain
                 self.leasing.claim(message, now)
-                return due
+                return posts
             case c.Complete():
                 self.leasing.complete(message, now)
                 return []

@@ -7,7 +7,7 @@ with the history.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from actors.lanes import Lanes
@@ -97,10 +97,14 @@ class Records:
             self._finished_on_record[status] -= count
         self.pruned_sequence = max(self.pruned_sequence, sequence)
 
-    def finished_unsaved(self) -> dict[Status, int]:
-        """The counters that the store has to be told: those of the unfinished it can count."""
-        on_record = self._finished_on_record
-        return {s: self.counts[s] for s in FINISHED if self.counts[s] != on_record[s]}
+    def finished_unsaved(self, doubtful: Collection[Status] = ()) -> dict[Status, int]:
+        """The counters that the store has to be told: those of the unfinished it can count.
+
+        `doubtful` are told in any case: they were in a commit that failed, which the store may
+        have carried out all the same.
+        """
+        known = self._finished_on_record
+        return {s: self.counts[s] for s in FINISHED if s in doubtful or self.counts[s] != known[s]}
 
     def saved(self, finished: Mapping[Status, int], sequence: int) -> None:
         """Counters and the newest change have reached the store."""

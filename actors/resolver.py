@@ -13,6 +13,7 @@ from typing import assert_never
 from actors import commands as c
 from actors import messages as m
 from actors import prerequisites, refusals, reopening, revising
+from actors.collecting import no_collection
 from actors.dependencies import Dependencies
 from actors.messages import Entry, Post, Statuses, To
 from scheduler.domain import ids, lifecycle
@@ -24,7 +25,7 @@ from scheduler.domain.graph import Settlement
 from scheduler.domain.plan import execution_plan
 from scheduler.domain.priority import SOURCE_SCORES, Weights
 from scheduler.domain.task import Status, Task
-from scheduler.domain.views import Cancellation, Ended, encode_all
+from scheduler.domain.views import Cancellation, Ended
 
 
 class Resolver:
@@ -186,7 +187,7 @@ class Resolver:
     def _cancel(self, command: c.Cancel, now: float) -> list[Post]:
         number = command.number
         if command.dry_run and number in self.dependencies.graph:
-            fallen = encode_all(self.dependencies.graph.falls_with(number))
+            fallen = ids.encode_all(self.dependencies.graph.falls_with(number))
             command.reply.answer(Cancellation(ids.encode(number), fallen, dry_run=True))
             return []
         task = self.dependencies.held.pop(number, None)
@@ -210,9 +211,10 @@ class Resolver:
                 if number not in self.dependencies.graph and statuses[number] is None:
                     raise refusals.unknown_task(number)
             numbers = tuple(n for n in numbers if n in self.dependencies.graph)
-        command.reply.answer(
-            execution_plan(self.dependencies.graph, numbers, command.workers, weights=self._weights)
-        )
+        graph, weights = self.dependencies.graph, self._weights
+        with no_collection():
+            plan = execution_plan(graph, numbers, command.workers, weights=weights)
+        command.reply.answer(plan)
         return []
 
     def _explain(self, command: c.Explain) -> list[Post]:
@@ -234,7 +236,7 @@ def _settled_answer(
     if isinstance(answer, m.Finished):
         outcomes = [_with_effect(outcome, effects) for outcome in answer.outcomes]
         return m.Finished(answer.reply, outcomes)
-    fallen = encode_all(effects[answer.number].fallen)
+    fallen = ids.encode_all(effects[answer.number].fallen)
     return m.Value(answer.reply, Cancellation(ids.encode(answer.number), fallen))
 
 
@@ -246,7 +248,7 @@ def _with_effect(
     effect = effects[outcome.task.number]
     if not effect.released and not effect.fallen:
         return outcome
-    return Ended(outcome.task, encode_all(effect.released), encode_all(effect.fallen))
+    return Ended(outcome.task, ids.encode_all(effect.released), ids.encode_all(effect.fallen))
 
 
 def _by_place(error: SchedulerError, numbers: Sequence[int]) -> SchedulerError:

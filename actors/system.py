@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -10,6 +9,7 @@ import trio
 
 from actors import commands as c
 from actors import messages as m
+from actors.collecting import no_collection
 from actors.gate import Gate
 from actors.home import Home, InTrio
 from actors.ingest import Ingest
@@ -76,9 +76,10 @@ class System(InTrio):
         if not gate.open and (gate.closed or command.gated):
             await gate.passage()
         reply = command.reply
+        others = bool(self._asked)  # also those that are answered and have not run since
         self._asked.add(reply)
         try:
-            if self._loops.caller_is_alone(command):
+            if self._loops.caller_is_the_last(command) and not others:
                 await trio.lowlevel.checkpoint_if_cancelled()
                 self._loops.handle(command)
                 await trio.lowlevel.cancel_shielded_checkpoint()
@@ -125,9 +126,7 @@ class System(InTrio):
                 reply.refuse(_stopped(self.failure))
 
     async def _recover(self) -> None:
-        collecting = gc.isenabled()
-        gc.disable()  # nothing of what is loaded is garbage: looking for it costs a fifth
-        try:
+        with no_collection():
             loaded = self._persister.load(self._loops.now())
             self._ingest.ids.not_before(loaded.largest)
             recovered: Reply[None] = Reply()
@@ -135,9 +134,6 @@ class System(InTrio):
             await recovered.wait()
             self._ingest.recurring.load(loaded.schedules)
             self._loops.send(To.INGEST, [])  # wake it: some may be due
-        finally:
-            if collecting:
-                gc.enable()
 
     def _time_jumped(self, now: float) -> None:
         self._prioritizer.handle(m.ClockJumped(), now)  # it has nothing to say to that

@@ -100,6 +100,7 @@ async def in_thread(work: Callable[[], T]) -> T:
     return result.unwrap()  # outside, so that an error is not wrapped in a group
 
 
+@trio.lowlevel.enable_ki_protection  # as the loop that waits for the thread
 async def _let_go() -> None:
     while True:
         await trio.sleep(LETTING_GO_EVERY)

@@ -17,6 +17,7 @@ from typing import Literal
 from persistence import statements as sql
 from persistence.opening import connect, prepare_file
 from persistence.rows import Row, edge_rows, whole_row
+from persistence.store import Durability
 from scheduler import Task, TaskSpec
 
 Synchronous = Literal["NORMAL", "FULL"]
@@ -37,6 +38,7 @@ COMPLETE = "UPDATE tasks SET status = 'completed', result = ? WHERE id = ?"
 
 # The store's own statement also replaces a row that is there already.
 PLAIN_INSERT = sql.PUT_TASK.partition("ON CONFLICT")[0]
+DURABILITY: dict[Synchronous, Durability] = {"FULL": "synced", "NORMAL": "committed"}
 CHECKPOINT_PAGES = 2_000  # as the persister has it
 
 
@@ -82,18 +84,28 @@ def _values(spec: TaskSpec) -> Row:
     return spec.description, spec.base_priority, time.time(), json.dumps(spec.payload)
 
 
-def insert_each(path: str, specs: Sequence[TaskSpec], commit_seconds: float = 0.0) -> float:
+def insert_each(
+    path: str,
+    specs: Sequence[TaskSpec],
+    commit_seconds: float = 0.0,
+    synchronous: Synchronous = "FULL",
+) -> float:
     """Tasks a second, one commit each."""
-    with closing(TaskTable(path, commit_seconds)) as table:
+    with closing(TaskTable(path, commit_seconds, synchronous)) as table:
         began = time.perf_counter()
         for spec in specs:
             table.insert(spec)
         return len(specs) / (time.perf_counter() - began)
 
 
-def work_through(path: str, specs: Sequence[TaskSpec], commit_seconds: float = 0.0) -> float:
+def work_through(
+    path: str,
+    specs: Sequence[TaskSpec],
+    commit_seconds: float = 0.0,
+    synchronous: Synchronous = "FULL",
+) -> float:
     """Tasks a second, each inserted, claimed and completed in three commits."""
-    with closing(TaskTable(path, commit_seconds)) as table:
+    with closing(TaskTable(path, commit_seconds, synchronous)) as table:
         began = time.perf_counter()
         for spec in specs:
             table.insert(spec)
@@ -101,11 +113,17 @@ def work_through(path: str, specs: Sequence[TaskSpec], commit_seconds: float = 0
         return len(specs) / (time.perf_counter() - began)
 
 
-def executemany(path: str, tasks: Sequence[Task], batch: int, commit_seconds: float = 0.0) -> float:
+def executemany(
+    path: str,
+    tasks: Sequence[Task],
+    batch: int,
+    commit_seconds: float = 0.0,
+    synchronous: Synchronous = "FULL",
+) -> float:
     """Tasks a second: the rows that the store writes for them, in its schema, with its pragmas."""
     prepare_file(path)
     transactions = [_rows(tasks, start, start + batch) for start in range(0, len(tasks), batch)]
-    with closing(connect(path, "synced", None)) as connection:
+    with closing(connect(path, DURABILITY[synchronous], None)) as connection:
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         began = time.perf_counter()
         for rows in transactions:

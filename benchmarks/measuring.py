@@ -16,7 +16,7 @@ import msgspec
 
 PAIRS = 5  # of repetitions, at the least
 
-Unit = Literal["/s", "s"]
+Unit = Literal["/s", "s", "B"]
 Side = Callable[[], float]  # measures once; returns a value in the unit of its figure
 
 
@@ -34,7 +34,8 @@ class Figure(msgspec.Struct, frozen=True):
     """One row of the table.
 
     `ratios` are those of the single pairs, ours to the reference. Without them the gate, if
-    there is one, bounds our value itself.
+    there is one, bounds our value itself. `values` are our own single ones, where no reference
+    stands beside them. `goal` is where the figure is to go; missing it is no failure.
     """
 
     measure: str
@@ -43,6 +44,8 @@ class Figure(msgspec.Struct, frozen=True):
     reference: float | None = None
     ratios: tuple[float, ...] = ()
     gate: Gate | None = None
+    goal: Gate | None = None
+    values: tuple[float, ...] = ()
 
     @property
     def gated(self) -> float:
@@ -52,6 +55,10 @@ class Figure(msgspec.Struct, frozen=True):
     @property
     def ok(self) -> bool:
         return self.gate is None or self.gate.holds(self.gated)
+
+    @property
+    def reaches_goal(self) -> bool:
+        return self.goal is not None and self.goal.holds(self.gated)
 
 
 def at_least(bound: float) -> Gate:
@@ -70,9 +77,19 @@ def compare(
     gate: Gate | None = None,
     *,
     pairs: int = PAIRS,
+    goal: Gate | None = None,
 ) -> Figure:
     """Measure ours, the reference, ours, the reference …"""
-    return paired(measure, unit, [(once(ours), once(reference)) for _ in range(pairs)], gate)
+    values = [(once(ours), once(reference)) for _ in range(pairs)]
+    return paired(measure, unit, values, gate, goal)
+
+
+def repeated(
+    measure: str, unit: Unit, ours: Side, gate: Gate | None = None, *, times: int = PAIRS
+) -> Figure:
+    """Measure ours alone, again and again."""
+    values = tuple(once(ours) for _ in range(times))
+    return Figure(measure, unit, median(values), gate=gate, values=values)
 
 
 def once(side: Side) -> float:
@@ -82,7 +99,11 @@ def once(side: Side) -> float:
 
 
 def paired(
-    measure: str, unit: Unit, pairs: Sequence[tuple[float, float]], gate: Gate | None = None
+    measure: str,
+    unit: Unit,
+    pairs: Sequence[tuple[float, float]],
+    gate: Gate | None = None,
+    goal: Gate | None = None,
 ) -> Figure:
     """The figure that pairs of values, ours and the reference's, come to."""
     return Figure(
@@ -92,6 +113,7 @@ def paired(
         median(reference for _, reference in pairs),
         tuple(ours / reference for ours, reference in pairs),
         gate,
+        goal,
     )
 
 

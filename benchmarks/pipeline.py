@@ -29,6 +29,7 @@ from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import checked_all
 
 T = TypeVar("T")
+ROOM = 2_000_000  # unfinished tasks; what is measured may go over the usual bound
 
 
 def enqueue(specs: Sequence[TaskSpec]) -> c.Enqueue:
@@ -45,7 +46,7 @@ class Pipeline:
     def __init__(self, store: Store | None = None, seed: int = 0) -> None:
         bits = random.Random(seed).getrandbits
         self.ingest = Ingest(bits)
-        self.resolver = Resolver()
+        self.resolver = Resolver(max_unfinished=ROOM)
         self.prioritizer = Prioritizer(bits)
         self._actors: dict[To, Actor] = {
             To.INGEST: self.ingest,

@@ -41,7 +41,11 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """Lines over common axes. `name` becomes the name of a file; axes carry their units."""
+    """Lines over common axes. `name` becomes the name of a file; axes carry their units.
+
+    `base` is where a linear y axis begins: the least that is possible, for a cut axis makes
+    small differences look large.
+    """
 
     name: str
     title: str
@@ -51,6 +55,7 @@ class Chart(msgspec.Struct, frozen=True):
     x_scale: Scale = "log"
     y_scale: Scale = "log"
     note: str = ""
+    base: float = 0.0
 
 
 def exponent(points: Sequence[Point]) -> float:

@@ -14,18 +14,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from actors import commands as c
+from actors import messages as m
+from actors.messages import Post
 from actors.reply import Reply
+from actors.resolver import Resolver
 from benchmarks.pipeline import Pipeline, enqueue
 from benchmarks.workload import linked_specs, open_specs, spec
 from persistence.memory import MemoryStore
 from persistence.sqlite import open_sqlite
 from persistence.store import Filter, Store
-from scheduler import TaskSpec, Weights
+from scheduler import Status, TaskSpec, Weights
 from scheduler.domain import priority
+from scheduler.domain.admission import make_task
 from scheduler.domain.priority import Facts
+from scheduler.domain.request import checked
 
 T = TypeVar("T")
 ROUNDS = 20
@@ -90,6 +96,28 @@ def test_complete(benchmark: BenchmarkFixture, pipeline: Pipeline, dependents: i
 
     (ended,) = measure(benchmark, pipeline.ask, one_running)
     assert len(ended.released) == dependents
+
+
+@pytest.mark.parametrize("dependents", [1, 10, 100])
+def test_resolve(benchmark: BenchmarkFixture, dependents: int) -> None:
+    """At the resolver alone: the end of a task, and those it releases."""
+
+    def one_ended() -> Setup:
+        resolver = Resolver()
+        request = checked(spec(0))
+        root = make_task(request, 1, (), None, NOW)
+        others = [replace(root, number=2 + n, requires=(1,)) for n in range(dependents)]
+        waiting = [replace(task, status=Status.BLOCKED, ready_s=None) for task in others]
+        resolver.handle(m.Admit([root, *waiting], []), NOW)
+        ended = replace(root, status=Status.COMPLETED, started_s=NOW, finished_s=NOW)
+        return (resolver, m.Settled([ended])), {}
+
+    def settle(resolver: Resolver, message: m.Settled) -> list[Post]:
+        return resolver.handle(message, NOW)
+
+    ((_, resolved),) = measure(benchmark, settle, one_ended)
+    assert isinstance(resolved, m.Resolved)
+    assert len(resolved.handed) == dependents
 
 
 def test_priority(benchmark: BenchmarkFixture) -> None:

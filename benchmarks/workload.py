@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import trio
 
+from benchmarks.measuring import PAIRS
 from persistence.filesystem import file_system
-from persistence.store import Store
+from persistence.store import Durability, Store
 from scheduler import Scheduler, TaskSpec, open_scheduler
 
 CHAIN = 10  # tasks that wait one for the other
@@ -48,11 +49,13 @@ class Bench:
     """What a section works with: a folder on a disk, and whether it is to be done soon.
 
     A commit in memory would prove nothing. `quick` asks for a smoke run of a few seconds.
+    `pairs` is how often ours and the reference take turns.
     """
 
     def __init__(self, folder: Path, quick: bool = False) -> None:
         self.quick = quick
-        self._folder = folder
+        self.pairs = self.pick(PAIRS, 1)
+        self.folder = folder
         self._files = 0
 
     def pick(self, full: T, quick: T) -> T:
@@ -62,7 +65,7 @@ class Bench:
     def new(self) -> str:
         """The path of a file that does not exist yet."""
         self._files += 1
-        return str(self._folder / f"{self._files}.db")
+        return str(self.folder / f"{self._files}.db")
 
 
 @contextmanager
@@ -74,11 +77,16 @@ def bench_in(parent: Path, quick: bool = False) -> Iterator[Bench]:
         yield Bench(Path(folder), quick)
 
 
-def run(work: Work[T], path: str = ":memory:", store: Store | None = None) -> T:
+def run(
+    work: Work[T],
+    path: str = ":memory:",
+    store: Store | None = None,
+    durability: Durability = "synced",
+) -> T:
     """What `work` returns with a scheduler of its own."""
 
     async def main() -> T:
-        async with open_scheduler(path, store=store) as scheduler:
+        async with open_scheduler(path, store=store, durability=durability) as scheduler:
             return await work(scheduler)
 
     return trio.run(main)

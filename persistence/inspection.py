@@ -33,7 +33,7 @@ def inspect(path: str) -> list[Finding]:
         return [Finding("problem", what, "Check the name.")]
     findings = list(_surroundings(path))
     try:
-        with closing(_connect(path)) as connection, Translating(path):
+        with closing(connect_to_read(path)) as connection, Translating(path):
             findings += _contents(connection, path)
     except StoreError as error:
         findings.append(Finding("problem", error.message, error.hint or ""))
@@ -91,7 +91,7 @@ def _library() -> Finding:
     return Finding("ok", what)
 
 
-def _connect(path: str) -> sqlite3.Connection:
+def connect_to_read(path: str) -> sqlite3.Connection:
     """A reader. A file without a log is read as immutable: else SQLite would make a log for it."""
     at_rest = not os.path.exists(path + "-wal") and owner_of(path) is None
     how = {"mode": "ro", **({"immutable": "1"} if at_rest else {})}

@@ -221,19 +221,15 @@ class MemoryStore:
         return [Change(sequence, self._tasks[self._feed[sequence]]) for sequence in sequences]
 
     def page(self, where: Filter, below: int | None, limit: int) -> StorePage:
-        statuses = where.statuses
-        open_only = statuses is not None and statuses <= UNFINISHED
         found: list[Task] = []
         examined, last = 0, None
         for number in self._tasks.irange(None, below, inclusive=(True, False), reverse=True):
             task = self._tasks[number]
-            if open_only and task.status not in UNFINISHED:
-                continue
             examined, last = examined + 1, number
             if where.admits(task):
                 if len(found) == limit:
                     return StorePage(tuple(found), found[-1].number, True)
                 found.append(task)
-            if examined == PAGE_EXAMINES:
+            if examined == PAGE_EXAMINES + limit:
                 return StorePage(tuple(found), last, True)
         return StorePage(tuple(found), None, False)

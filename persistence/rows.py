@@ -52,7 +52,7 @@ def whole_rows(tasks: Iterable[Task], sequences: Mapping[int, int]) -> tuple[lis
     for task in tasks:
         values = astuple(task)
         if _rare(values) == _NOTHING_RARE:
-            common.append((*_common(values), sequences[task.number]))
+            common.append(_common(values) + (sequences[task.number],))  # noqa: RUF005 - faster
         else:
             full.append((*values[:_WIDTH], sequences[task.number]))
     return common, full

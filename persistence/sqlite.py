@@ -17,12 +17,12 @@ import msgspec
 from persistence import statements as sql
 from persistence.failures import Translating
 from persistence.filesystem import refuse_network
+from persistence.listing import listed
 from persistence.opening import connect, prepare_file, take_over
 from persistence.ownership import Ownership
 from persistence.pruning import prune
 from persistence.rows import Row, edges_of, schedule_of, status_of, tasks_of
 from persistence.store import (
-    PAGE_EXAMINES,
     Batch,
     Durability,
     Duration,
@@ -35,9 +35,8 @@ from persistence.store import (
 from persistence.wal import WalGauge
 from persistence.writing import write_batch
 from scheduler.domain.errors import StoreError
-from scheduler.domain.ids import LARGEST
 from scheduler.domain.limits import Limit
-from scheduler.domain.task import FINISHED, UNFINISHED, Attempt, Status, Task
+from scheduler.domain.task import FINISHED, Attempt, Status, Task
 from scheduler.domain.views import Change
 
 
@@ -192,25 +191,7 @@ class SQLiteStore:
         return next((receipt for (receipt,) in self._read(sql.RECEIPT, (request,))), None)
 
     def page(self, where: Filter, below: int | None, limit: int) -> StorePage:
-        statuses = where.statuses
-        if statuses is not None and statuses <= UNFINISHED:
-            select, select_last = sql.UNFINISHED_PAGE, sql.UNFINISHED_LAST
-        else:
-            select, select_last = sql.PAGE, sql.PAGE_LAST
-        values = {
-            "top": LARGEST if below is None else below - 1,
-            "examined": PAGE_EXAMINES,
-            "statuses": None if statuses is None else _json(statuses),
-            "source": where.source,
-            "agent_type": where.agent_type,
-            "group": where.group,
-            "limit": limit + 1,
-        }
-        found = [number for (number,) in self._read(select, values)]
-        if len(found) > limit:
-            found, last = found[:limit], found[limit - 1]
-        else:
-            last = next((number for (number,) in self._read(select_last, values)), None)
+        found, last = listed(self._read, where, below, limit)
         tasks = self.tasks(found)
         return StorePage(tuple(tasks[number] for number in found), last, last is not None)
 

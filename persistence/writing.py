@@ -25,6 +25,8 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, epoch: int) -> Ite
     """
     begin(connection, epoch)
     for statement, rows in _slices(batch):
+        if statement in _MANY:
+            rows = _write_together(connection, _MANY[statement], rows)
         written = connection.executemany(statement, rows).rowcount
         if written != len(rows) and statement in _CHANGES_EACH:
             raise StoreCorrupt(
@@ -44,6 +46,16 @@ def begin(connection: sqlite3.Connection, epoch: int) -> None:
         )
 
 
+def _write_together(connection: sqlite3.Connection, statement: str, rows: list[Row]) -> list[Row]:
+    """Write as many as `statement` takes, again and again; the rows that are left."""
+    end = len(rows) - len(rows) % sql.TOGETHER
+    for start in range(0, end, sql.TOGETHER):
+        together = chain.from_iterable(rows[start : start + sql.TOGETHER])
+        connection.execute(statement, list(together))
+    return rows[end:]
+
+
+_MANY = {sql.PUT_COMMON_TASK: sql.PUT_COMMON_TASKS, sql.PUT_EDGE: sql.PUT_EDGES}
 _CHANGES_EACH = frozenset({sql.MOVE_TASK, sql.TOUCH_TASK})
 
 

@@ -16,19 +16,19 @@ from anyio.from_thread import start_blocking_portal
 import scheduler
 import scheduler.asyncio
 import scheduler.threads
-from benchmarks.measuring import PAIRS, Figure, at_most, once, paired
+from benchmarks.measuring import Figure, at_most, once, paired
 from benchmarks.workload import Bench
 
 CALLS = 2_000  # one after the other, for one value
 
 
-def figures(_: Bench) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """One call of a scheduler in memory, that reads what the actors know."""
     for world, side in (("an asyncio task", _in_asyncio), ("a thread", _in_thread)):
         yield paired(
             f"call from {world}, on top of Trio's / no-op through a portal",
             "s",
-            [(once(side) - once(_in_trio), once(_through_portal)) for _ in range(PAIRS)],
+            [(once(side) - once(_in_trio), once(_through_portal)) for _ in range(bench.pairs)],
             at_most(2),
         )
 

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -20,14 +20,14 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from benchmarks.campaigns.raw_session import RawSession, session
-from benchmarks.measuring import PAIRS, Figure, at_least, at_most, compare, paired
+from benchmarks.measuring import Figure, Gate, at_least, at_most, compare, paired
 from benchmarks.workload import Bench, linked_specs
 from scheduler import open_scheduler
 
-CALLS = 300  # in a row, for one value
-STARTS = 7
-SESSIONS = 16
-SHARED_TASKS = 5_000
+CALLS = 150  # in a row, for one value
+TURNS = 11  # of ours and the reference: other work of the machine shows in single ones
+SESSIONS, QUICK_SESSIONS = 16, 4
+SHARED_TASKS = 1_600
 UNFINISHED = 100_000
 BATCH = 10_000
 
@@ -35,35 +35,37 @@ BATCH = 10_000
 def figures(bench: Bench) -> Iterator[Figure]:
     """Calls one after the other, many sessions at a time, and the start."""
     for runtime in ("asyncio", "trio"):
-        yield trio.run(_calls_over_stdio, bench.new(), runtime)
-    yield trio.run(_calls_over_http, bench.new())
+        yield trio.run(_calls_over_stdio, bench, runtime)
+    yield trio.run(_calls_over_http, bench)
+    sessions = bench.pick(SESSIONS, QUICK_SESSIONS)
     yield compare(
-        f"{SESSIONS} sessions on a file, enqueue to complete / one session",
+        f"{sessions} sessions on a file, enqueue to complete / one session",
         "/s",
-        lambda: trio.run(_cycles, bench.new(), SESSIONS),
-        lambda: trio.run(_cycles, bench.new(), 1),
+        lambda: trio.run(_cycles, bench, sessions),
+        lambda: trio.run(_cycles, bench, 1),
         at_least(1),
-        pairs=3,
+        pairs=bench.pick(3, 1),
     )
     full = bench.new()
-    trio.run(_fill, full)
-    yield _starting("empty file", lambda: bench.new(), at_most_ratio=1.5)
-    yield _starting(f"{UNFINISHED:,} unfinished tasks", lambda: full, at_most_ratio=3.0)
+    unfinished = bench.pick(UNFINISHED, BATCH)
+    trio.run(_fill, full, unfinished)
+    yield _starting(bench, "empty file", bench.new, at_most_ratio=1.5)
+    yield _starting(bench, f"{unfinished:,} unfinished tasks", lambda: full, at_most_ratio=3.0)
 
 
 # ----------------------------------------------------------------- calls in a row
 
 
-async def _calls_over_stdio(path: str, runtime: str) -> Figure:
-    ours = _python("-m", "scheduler.cli", "mcp", "--db", path)
+async def _calls_over_stdio(bench: Bench, runtime: str) -> Figure:
+    ours = _python("-m", "scheduler.cli", "mcp", "--db", bench.new())
     echo = _python("-m", "benchmarks.echo_server", runtime)
     async with Client(ours) as endpoint, Client(echo) as reference:
-        return await _in_turns(
-            f"task_enqueue, stdio / echo on the SDK's stdio ({runtime})", endpoint, reference
-        )
+        measure = f"task_enqueue, stdio / echo on the SDK's stdio ({runtime})"
+        return await _in_turns(bench, measure, endpoint, reference, at_least(0.9), at_least(1.5))
 
 
-async def _calls_over_http(path: str) -> Figure:
+async def _calls_over_http(bench: Bench) -> Figure:
+    path = bench.new()
     token_file = Path(path).with_suffix(".token")
     serve = ("-m", "scheduler.cli", "serve", "--http", "127.0.0.1:0", "--db", path)
     echo = ("-m", "benchmarks.echo_server", "http", str(token_file))
@@ -71,23 +73,32 @@ async def _calls_over_http(path: str) -> Figure:
         _over_http(token_file, *serve, "--token-file", str(token_file)) as endpoint,
         _over_http(token_file, *echo) as reference,
     ):
-        return await _in_turns("task_enqueue, HTTP / echo on the same", endpoint, reference)
+        measure = "task_enqueue, HTTP / echo on the same"
+        return await _in_turns(bench, measure, endpoint, reference, at_least(0.6))
 
 
-async def _in_turns(measure: str, endpoint: Client, reference: Client) -> Figure:
+async def _in_turns(
+    bench: Bench,
+    measure: str,
+    endpoint: Client,
+    reference: Client,
+    gate: Gate,
+    goal: Gate | None = None,
+) -> Figure:
     pairs: list[tuple[float, float]] = []
-    for _ in range(PAIRS + 1):
-        ours = await _rate(endpoint, "task_enqueue")
-        pairs.append((ours, await _rate(reference, "echo")))
-    return paired(measure, "/s", pairs[1:], at_least(0.6))
+    calls = bench.pick(CALLS, CALLS // 5)
+    for _ in range(bench.pick(TURNS, 1) + 1):
+        ours = await _rate(endpoint, "task_enqueue", calls)
+        pairs.append((ours, await _rate(reference, "echo", calls)))
+    return paired(measure, "/s", pairs[1:], gate, goal)
 
 
-async def _rate(client: Client, tool: str) -> float:
+async def _rate(client: Client, tool: str, calls: int) -> float:
     began = time.perf_counter()
-    for number in range(CALLS):
+    for number in range(calls):
         result = await client.call_tool(tool, {"description": f"task {number}"})
         assert not result.is_error, result
-    return CALLS / (time.perf_counter() - began)
+    return calls / (time.perf_counter() - began)
 
 
 def _python(*arguments: str) -> StdioServerParameters:
@@ -131,17 +142,19 @@ async def _url(stderr: trio.abc.ReceiveStream) -> str:
 # ----------------------------------------------------------------- many sessions
 
 
-async def _cycles(path: str, sessions: int) -> float:
+async def _cycles(bench: Bench, sessions: int) -> float:
     """Tasks a second, each enqueued, claimed and completed, by so many sessions at a time."""
+    path = Path(bench.new())
+    share = bench.pick(SHARED_TASKS, SHARED_TASKS // 10) // sessions
     done: set[str] = set()
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(session(Path(path))) for _ in range(sessions)]
+        clients = [await stack.enter_async_context(session(path)) for _ in range(sessions)]
         began = time.perf_counter()
         async with trio.open_nursery() as nursery:
             for client in clients:
-                nursery.start_soon(_work, client, SHARED_TASKS // sessions, done)
+                nursery.start_soon(_work, client, share, done)
         seconds = time.perf_counter() - began
-        made = SHARED_TASKS // sessions * sessions
+        made = share * sessions
         assert len(done) == made, "a task was not done"
         status = await clients[0].call("task_queue_status")
         assert status["completed"] == made, status
@@ -165,15 +178,14 @@ async def _work(client: RawSession, tasks: int, done: set[str]) -> None:
 # ----------------------------------------------------------------- starting
 
 
-def _starting(what: str, path: object, *, at_most_ratio: float) -> Figure:
-    assert callable(path)
+def _starting(bench: Bench, what: str, path: Callable[[], str], *, at_most_ratio: float) -> Figure:
     return compare(
         f"start to first answer, {what} / the SDK's echo server",
         "s",
         lambda: trio.run(_first_answer, _python("-m", "scheduler.cli", "mcp", "--db", path())),
         lambda: trio.run(_first_answer, _python("-m", "benchmarks.echo_server", "asyncio")),
         at_most(at_most_ratio),
-        pairs=STARTS,
+        pairs=bench.pairs,
     )
 
 
@@ -189,7 +201,7 @@ async def _first_answer(server: StdioServerParameters) -> float:
     return seconds
 
 
-async def _fill(path: str) -> None:
+async def _fill(path: str, unfinished: int) -> None:
     async with open_scheduler(path) as scheduler:
-        for _ in range(UNFINISHED // BATCH):
+        for _ in range(unfinished // BATCH):
             await scheduler.enqueue_many(linked_specs(BATCH))

@@ -21,7 +21,7 @@ from scheduler.domain.priority import Facts
 LEASE = 300.0  # seconds
 
 
-def figures(_: Bench) -> Iterator[Figure]:
+def figures(bench: Bench) -> Iterator[Figure]:
     """From one handler to the next by direct calls."""
     yield compare(
         "complete, until 1 dependent can be claimed / message",
@@ -29,9 +29,24 @@ def figures(_: Bench) -> Iterator[Figure]:
         release,
         channel_message,
         at_most(20),
+        pairs=bench.pairs,
     )
     yield compare(
-        "one priority, with a deadline / message", "s", score, channel_message, at_most(2)
+        "complete, until 100 dependents can be claimed / message",
+        "s",
+        lambda: release(20, 100),
+        channel_message,
+        at_most(200),
+        pairs=bench.pairs,
+        goal=at_most(40),
+    )
+    yield compare(
+        "one priority, with a deadline / message",
+        "s",
+        score,
+        channel_message,
+        at_most(2),
+        pairs=bench.pairs,
     )
 
 

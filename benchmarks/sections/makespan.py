@@ -117,6 +117,7 @@ def _chart(ratios: Mapping[int, Ratios]) -> Chart:
         "makespan / lower bound (geometric mean)",
         tuple(Series(method, tuple(_points(method, ratios))) for method in METHODS),
         y_scale="linear",
+        base=1.0,
         note="From the best to the worst workflow.",
     )
 

@@ -50,13 +50,14 @@ CASES = (
 def figures(bench: Bench) -> Iterator[Figure]:
     """By hand on the same slow disk; stalls beside those of a loop that has nothing to do."""
     idle: list[Lateness] = []
+    repetitions = bench.pick(REPETITIONS, 1)
     run(watched(_do_nothing, idle))
     for case in CASES:
         yield from _on_slow_disk(case, bench, idle[0])
     for case in CASES:
         seen: list[Lateness] = []
         timed: list[TimedStore] = []
-        for _ in range(REPETITIONS):
+        for _ in range(repetitions):
             timed.append(TimedStore(open_sqlite(bench.new())))
             run(watched(case.work, seen), store=timed[-1])
         yield from stalls(f"disk, {case.name}", seen, idle[0])
@@ -70,7 +71,7 @@ def _on_slow_disk(case: Case, bench: Bench, idle: Lateness) -> Iterator[Figure]:
         "/s",
         lambda: run(watched(case.work, seen), store=slow_store(bench.new())),
         lambda: case.by_hand(bench.new()),
-        pairs=REPETITIONS,
+        pairs=bench.pick(REPETITIONS, 1),
     )
     yield from stalls(f"slow disk, {case.name}", seen, idle)
 

@@ -11,7 +11,7 @@ from benchmarks.measuring import Figure, at_least, compare
 from benchmarks.workload import Bench, open_specs, run
 from scheduler import BlockingJob, Job, Scheduler
 
-TASKS = 10_000
+TASKS = 5_000
 BATCH = 1_000
 CONCURRENCY = 64
 RESULT = {"ok": True}
@@ -60,19 +60,21 @@ async def work_off(scheduler: Scheduler, register: Register, tasks: int) -> floa
     return tasks / (time.perf_counter() - began)
 
 
-def rate(bench: Bench, register: Register, tasks: int = TASKS) -> float:
+def rate(bench: Bench, register: Register, tasks: int) -> float:
     """Tasks a second, in a new file."""
     return run(partial(work_off, register=register, tasks=tasks), bench.new())
 
 
 def figures(bench: Bench) -> Iterator[Figure]:
     """Handlers that do nothing, 64 at a time; the first against SQLite by hand."""
+    tasks = bench.pick(TASKS, TASKS // 5)
     yield compare(
         "no-op Trio handler, whole life / by hand, by 1",
         "/s",
-        lambda: rate(bench, in_trio),
-        lambda: by_hand.work_through(bench.new(), open_specs(1_000)),
+        lambda: rate(bench, in_trio, tasks),
+        lambda: by_hand.work_through(bench.new(), open_specs(tasks // 10)),
         at_least(3),
+        pairs=bench.pairs,
     )
     for measure, register, gate in (
         ("no-op asyncio handler / Trio handler", in_asyncio, at_least(0.5)),
@@ -82,8 +84,8 @@ def figures(bench: Bench) -> Iterator[Figure]:
         yield compare(
             measure,
             "/s",
-            partial(rate, bench, register, TASKS // 2),
-            partial(rate, bench, in_trio, TASKS // 2),
+            partial(rate, bench, register, tasks),
+            partial(rate, bench, in_trio, tasks),
             gate,
-            pairs=3,
+            pairs=bench.pick(3, 1),
         )

@@ -17,6 +17,7 @@ from scheduler.cli.text import safe
 from scheduler.domain.errors import InvalidRequest
 from scheduler.domain.task import Attempt, Status, Task
 from scheduler.domain.views import Explanation, Page, QueueStatus, Related, TaskDetails
+from scheduler.handle import Handle
 from scheduler.workers.processes.outcomes import in_short
 
 STATUSES = (*map(str, Status), "pending")
@@ -69,7 +70,7 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
       headrace list --status failed | cut -f1
     """
 
-    page: Page = ask(database, lambda scheduler: scheduler.list(status=status or None, **where))
+    page = ask(database, lambda scheduler: _page(scheduler, status=status or None, **where))
     if as_json:
         print_json(shapes.page(page))
         return
@@ -85,6 +86,14 @@ def list_command(database: str, as_json: bool, status: tuple[str, ...], **where:
         click.echo("No tasks here.", err=True)
     if page.has_more:
         click.echo(f"There are more: --cursor {page.cursor}", err=True)
+
+
+async def _page(scheduler: Handle, **where: Any) -> Page:
+    """The first page that holds anything: a filter of several rare parts may leave some empty."""
+    page: Page = await scheduler.list(**where)
+    while page.has_more and not page.tasks:
+        page = await scheduler.list(**(where | {"cursor": page.cursor}))
+    return page
 
 
 def _row(task: Task, blocked_by: int) -> tuple[object, ...]:

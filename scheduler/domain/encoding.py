@@ -131,8 +131,10 @@ def _encode_plain(value: Any) -> str | None:
     """
     try:
         encoded = _encode_fast(value)
-        openings = encoded.count(b"{") + encoded.count(b"[")
-        if len(encoded) > JSON_BYTES or openings > JSON_DEPTH or _decode_fast(encoded) != value:
+        size = len(encoded)
+        if size > JSON_BYTES or _decode_fast(encoded) != value:
+            return None
+        if size > 2 * JSON_DEPTH and encoded.count(b"{") + encoded.count(b"[") > JSON_DEPTH:
             return None
         return encoded.decode()
     except Exception:  # a value may have methods of its own, which may do anything

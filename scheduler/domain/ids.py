@@ -7,7 +7,7 @@ The upper 41 bits are milliseconds since 2024, the lower 22 are random.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from scheduler.domain.errors import InvalidRequest
 
@@ -38,6 +38,21 @@ def encode(number: int) -> str:
         + pairs[(number >> 10) & 1023]
         + pairs[number & 1023]
     )
+
+
+def encode_all(numbers: Iterable[int]) -> tuple[str, ...]:
+    """The same for many; ids that were made within a quarter of a second begin alike."""
+    pairs = _PAIRS
+    heads: dict[int, str] = {}
+    texts: list[str] = []
+    for number in numbers:
+        head = heads.get(number >> 30)
+        if head is None:
+            head = heads[number >> 30] = encode(number)[:7]
+        texts.append(
+            head + pairs[number >> 20 & 1023] + pairs[number >> 10 & 1023] + pairs[number & 1023]
+        )
+    return tuple(texts)
 
 
 def decode(text: object, field: str = "task_id") -> int:

@@ -123,7 +123,10 @@ class Limits:
     def attempt_lives(self, task: Task) -> None:
         """This task runs, from now on or as before."""
         for scope in _scopes(task.agent_type, task.limit_key):
-            self._live.setdefault(scope, set()).add(task.number)
+            live = self._live.get(scope)
+            if live is None:
+                live = self._live[scope] = set()
+            live.add(task.number)
 
     def attempt_ended(self, task: Task) -> list[LimitScope]:
         """If it ran, it does not any more. Returns where another may start in its place."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
+from scheduler.domain import ids
 from scheduler.domain.errors import DependencyCycle
 from scheduler.domain.node import Node
 from scheduler.domain.task import Task
-from scheduler.domain.views import encode_all
 
 by_order = attrgetter("order")
 
@@ -154,7 +154,7 @@ def cycle(numbers: Sequence[int]) -> DependencyCycle:
         f"{len(numbers)} tasks wait for each other in a circle"
         if len(numbers) > 1
         else "a task cannot wait for itself",
-        path=list(encode_all(numbers)),
+        path=list(ids.encode_all(numbers)),
         field="prerequisites",
         allowed="prerequisites without a circle",
         hint="Take one of the edges on the path out.",

@@ -6,7 +6,7 @@ path come out of one walk in the topological order that the graph keeps anyway.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from math import fsum
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from scheduler.domain.node import Node
 from scheduler.domain.ordering import by_order
 from scheduler.domain.priority import Weights
 from scheduler.domain.simulation import makespan
-from scheduler.domain.views import Plan, encode_all
+from scheduler.domain.views import Plan
 
 DEFAULT_WEIGHTS = Weights()
 
@@ -38,7 +38,7 @@ def execution_plan(
     """
     nodes = _chosen(graph, numbers)
     walk = _walk(nodes)
-    names = encode_all(node.number for node in nodes)
+    names = ids.encode_all(node.number for node in nodes)
     batches = _batches(names, walk.generations)
     path_seconds = max(walk.ends, default=0.0)
     total = fsum(node.estimate for node in nodes)
@@ -48,7 +48,7 @@ def execution_plan(
         critical_path=tuple(names[place] for place in _critical_path(walk)),
         critical_path_seconds=path_seconds,
         total_seconds=total,
-        waits_for=walk.waits_for,
+        waits_for=_waits_for(nodes, walk),
     )
     if workers is None:
         return plan
@@ -70,44 +70,47 @@ def _chosen(graph: Graph, numbers: Collection[int] | None) -> list[Node]:
 class _Walk(NamedTuple):
     """What is known of the nodes, by place in the order of the walk."""
 
+    places: dict[Node, int]
     generations: list[int]
     ends: list[float]  # seconds after the start, with workers for all
     last: list[int]  # the prerequisite that ends last, or -1
-    waits_for: dict[str, tuple[str, ...]]
+    cut: set[Node]  # which have prerequisites outside the plan, or that are met
 
 
 def _walk(nodes: Sequence[Node]) -> _Walk:
-    places = {node: place for place, node in enumerate(nodes)}
+    places = dict(zip(nodes, range(len(nodes)), strict=True))
     place_of = places.get
     generations = [0] * len(nodes)
     ends = [node.estimate for node in nodes]
     last = [-1] * len(nodes)
-    cut: list[Node] = []
+    cut: set[Node] = set()
     for place, node in enumerate(nodes):
-        generation, start, complete = 0, 0.0, True
+        if not node.waiting:
+            continue
+        generation, start = 0, 0.0
         for prerequisite in node.prerequisites:
             before = place_of(prerequisite)
             if before is None:
-                complete = False
+                cut.add(node)
                 continue
-            if (found := generations[before]) >= generation:
+            found, end = generations[before], ends[before]
+            if found >= generation:
                 generation = found + 1
-            if (end := ends[before]) >= start:
+            if end >= start:
                 start = end
                 last[place] = before
         generations[place] = generation
         ends[place] += start
-        if not complete:
-            cut.append(node)
-    return _Walk(generations, ends, last, _waits_for(cut, places))
+    return _Walk(places, generations, ends, last, cut)
 
 
-def _waits_for(nodes: Iterable[Node], inside: Container[Node]) -> dict[str, tuple[str, ...]]:
+def _waits_for(nodes: Sequence[Node], walk: _Walk) -> dict[str, tuple[str, ...]]:
     waits_for: dict[str, tuple[str, ...]] = {}
-    for node in nodes:
-        outside = [found.number for found in node.open_prerequisites() if found not in inside]
-        if outside:
-            waits_for[ids.encode(node.number)] = encode_all(sorted(outside))
+    for node in nodes if walk.cut else ():
+        if node in walk.cut:
+            open_ = (found for found in node.open_prerequisites() if found not in walk.places)
+            if outside := sorted([found.number for found in open_]):
+                waits_for[ids.encode(node.number)] = ids.encode_all(outside)
     return waits_for
 
 
@@ -116,13 +119,15 @@ def _batches(names: Sequence[str], generations: Sequence[int]) -> tuple[tuple[st
     batches: list[list[str]] = [[] for _ in range(max(generations, default=-1) + 1)]
     for name, generation in zip(names, generations, strict=True):
         batches[generation].append(name)
-    return tuple(tuple(sorted(batch)) for batch in batches)
+    for batch in batches:
+        batch.sort()
+    return tuple(map(tuple, batches))
 
 
 def _critical_path(walk: _Walk) -> list[int]:
     """The places on the longest path, first to last."""
     path: list[int] = []
-    place = max(range(len(walk.ends)), key=walk.ends.__getitem__, default=-1)
+    place = walk.ends.index(max(walk.ends)) if walk.ends else -1
     while place >= 0:
         path.append(place)
         place = walk.last[place]

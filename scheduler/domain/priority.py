@@ -90,7 +90,7 @@ def score(facts: Facts, estimate: float, now: float, weights: Weights) -> float:
     28.93
     """
     points = weights.base * 10.0 * facts.base + weights.source * facts.source
-    points += weights.criticality * criticality(facts.rank)
+    points += weights.criticality * min(100.0, 20.0 * log10(1.0 + facts.rank))
     if facts.due != inf:
         points += weights.urgency * urgency(facts.due - now - estimate)
     if facts.blocking:

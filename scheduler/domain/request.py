@@ -70,6 +70,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
 def checked_all(specs: Sequence[TaskSpec], sources: Mapping[str, float]) -> list[Request]:
     """The whole batch, every spec proved; raises the first InvalidRequest met."""
+    if len(specs) == 1:
+        return [checked(specs[0], {id(specs[0]): 0}, sources)]
     if len(specs) > BATCH_TASKS:
         raise TooLarge(
             f"a batch of {len(specs):,} tasks",
@@ -249,10 +251,12 @@ def references(
     numbers: dict[int, None] = {}
     local: dict[int, None] = {}
     for item in given:
-        if isinstance(item, TaskSpec):
-            local[_place(field, item, owner, places)] = None
-        else:
+        if not isinstance(item, TaskSpec):
             numbers[number_of(item, field)] = None
+        elif item is not owner and (place := places.get(id(item))) is not None:
+            local[place] = None
+        else:
+            raise _outsider(field, item, owner)
     if len(numbers) + len(local) > PREREQUISITES:
         raise TooLarge(
             f"{len(numbers) + len(local):,} tasks in {field}",
@@ -264,23 +268,20 @@ def references(
     return Edges(tuple(numbers), tuple(local))
 
 
-def _place(field: str, spec: TaskSpec, owner: TaskSpec | None, places: Mapping[int, int]) -> int:
+def _outsider(field: str, spec: TaskSpec, owner: TaskSpec | None) -> InvalidTask:
     if spec is owner:
-        raise InvalidTask(
+        return InvalidTask(
             "a task cannot wait for itself",
             field=field,
             allowed="other tasks",
             hint="Take it out of its own list.",
         )
-    try:
-        return places[id(spec)]
-    except KeyError:
-        raise InvalidTask(
-            f"{field} names a TaskSpec that is not in this batch",
-            field=field,
-            allowed="an id, a Task, or a TaskSpec of the same enqueue_many",
-            hint="Pass the Task that enqueue returned for it.",
-        ) from None
+    return InvalidTask(
+        f"{field} names a TaskSpec that is not in this batch",
+        field=field,
+        allowed="an id, a Task, or a TaskSpec of the same enqueue_many",
+        hint="Pass the Task that enqueue returned for it.",
+    )
 
 
 def number_of(task: object, field: str = "task_id") -> int:

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from scheduler.domain import ids
 from scheduler.domain.limits import LimitKind
 from scheduler.domain.task import Attempt, Status, Task, moment
 
@@ -240,8 +239,3 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def total_batches(self) -> int:
         return len(self.batches)
-
-
-def encode_all(numbers: Any) -> tuple[str, ...]:
-    """Ids as callers see them."""
-    return tuple(map(ids.encode, numbers))

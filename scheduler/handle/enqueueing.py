@@ -59,7 +59,7 @@ class Enqueueing(Asks):
             ]
         if spans.tracing():
             return await spans.enqueue(requests, self._admit)
-        return await self._admit(requests)
+        return await self._door.ask(ask.Enqueue(requests, Reply()))
 
     async def _admit(self, requests: list[Request]) -> list[Task]:
         return await self._door.ask(ask.Enqueue(requests, Reply()))

@@ -63,7 +63,9 @@ def of_outcome(
         if isinstance(ended, outcome.Value):
             return _of_value(handler, task, token, ended.value)
         return _of_error(handler, task, token, ended.error, chance)
-    except Exception as error:  # to look at them can run code of the handler's own
+    except BaseException as error:  # to look at them can run code of the handler's own
+        if isinstance(error, KeyboardInterrupt):
+            raise
         story = f"{handler.title} ended in a way that cannot be told: {type(error).__name__}"
         return Ending(_fail(task, token, story))
 
@@ -155,7 +157,12 @@ def alone(error: BaseException) -> BaseException:
 
 def passes(error: BaseException) -> bool:
     """Whether this is none of a handler's own doing, and has to reach whoever runs the workers."""
-    return any(isinstance(leaf, KeyboardInterrupt | trio.Cancelled) for leaf in leaves(error))
+    return interrupts(error) or any(isinstance(leaf, trio.Cancelled) for leaf in leaves(error))
+
+
+def interrupts(error: BaseException) -> bool:
+    """Whether somebody pressed Ctrl-C."""
+    return any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error))
 
 
 def story_of(title: str, error: BaseException, hint: str | None = None) -> str:

@@ -17,7 +17,7 @@ from scheduler.workers.handlers import Handler
 from scheduler.workers.in_processes import run_command_of
 from scheduler.workers.in_threads import InThreads
 from scheduler.workers.job import Job
-from scheduler.workers.running import Ended, Executor, InTrio, Running
+from scheduler.workers.running import Ended, Executor, Fail, InTrio, Running
 from scheduler.workers.watchdog import watched_asyncio
 
 if TYPE_CHECKING:
@@ -49,10 +49,13 @@ class Executors:
         return self._of[handler]
 
     @asynccontextmanager
-    async def open(self, ended: Ended) -> AsyncIterator[None]:
-        """Have ready what the handlers need within the block; it ends when Trio jobs have."""
+    async def open(self, ended: Ended, fail: Fail) -> AsyncIterator[None]:
+        """Have ready what the handlers need within the block; it ends when Trio jobs have.
+
+        `fail` is called in the Trio thread with what no handler may keep to itself.
+        """
         async with AsyncExitStack() as stack:
-            await self._open_elsewhere(stack, ended)
+            await self._open_elsewhere(stack, ended, fail)
             async with trio.open_nursery() as nursery:
                 self._open_here(nursery, ended)
                 yield
@@ -74,13 +77,13 @@ class Executors:
                 case "asyncio":
                     pass  # open already
 
-    async def _open_elsewhere(self, stack: AsyncExitStack, ended: Ended) -> None:
+    async def _open_elsewhere(self, stack: AsyncExitStack, ended: Ended, fail: Fail) -> None:
         shared: Executor | None = None
         for handler in self._handlers:
             if handler.kind == "asyncio" and handler.own_thread:
-                self._of[handler] = await self._open_thread(stack, handler, ended)
+                self._of[handler] = await self._open_thread(stack, handler, ended, fail)
             elif handler.kind == "asyncio":
-                shared = shared or await self._open_shared(stack, ended)
+                shared = shared or await self._open_shared(stack, ended, fail)
                 self._of[handler] = shared
 
     async def _call(self, running: Running) -> Any:
@@ -90,25 +93,30 @@ class Executors:
             Job(claim.task, claim.token, claim.results, claim.truncated, scheduler=self._handle)
         )
 
-    async def _open_shared(self, stack: AsyncExitStack, ended: Ended) -> Executor:
+    async def _open_shared(self, stack: AsyncExitStack, ended: Ended, fail: Fail) -> Executor:
         from scheduler.workers import in_asyncio
+        from scheduler.workers.guarded_loop import guarded
 
         if self._loop is not None:
             handle = in_asyncio.handle_in(self._loop, self._door, self._sources)
-            executor = in_asyncio.in_other_thread(self._loop, handle, ended)
+            executor = in_asyncio.in_other_thread(self._loop, handle, ended, fail)
             stack.enter_context(watched_asyncio(self._loop, lambda: executor.has_jobs))
             return executor
         with warnings.catch_warnings():  # it defines a kind of class that Python gives up
             warnings.simplefilter("ignore", DeprecationWarning)
             from trio_asyncio import open_loop
         loop = await stack.enter_async_context(open_loop())
+        stack.enter_context(guarded(loop, fail))
         handle = in_asyncio.handle_in(loop, self._door, self._sources)
-        return in_asyncio.in_same_thread(loop, handle, ended)
+        return in_asyncio.in_same_thread(loop, handle, ended, fail)
 
-    async def _open_thread(self, stack: AsyncExitStack, handler: Handler, ended: Ended) -> Executor:
+    async def _open_thread(
+        self, stack: AsyncExitStack, handler: Handler, ended: Ended, fail: Fail
+    ) -> Executor:
         from scheduler.workers import in_asyncio
         from scheduler.workers.foreign_loop import open_loop_thread
 
-        loop = await stack.enter_async_context(open_loop_thread(handler.title, handler.grace))
+        opening = open_loop_thread(handler.title, handler.grace, fail)
+        loop = await stack.enter_async_context(opening)
         handle = in_asyncio.handle_in(loop, self._door, self._sources)
-        return in_asyncio.in_other_thread(loop, handle, ended)
+        return in_asyncio.in_other_thread(loop, handle, ended, fail)

@@ -187,7 +187,7 @@ class Hands:
     def _ending(self, running: Running, result: outcome.Maybe[object]) -> Ending | None:
         handler, task, token = running.handler, running.task, running.claim.token
         error = result.error if isinstance(result, outcome.Error) else None
-        if error is not None and handler.kind != "thread" and endings.passes(error):
+        if error is not None and handler.kind != "thread" and endings.interrupts(error):
             self._fail(error)
             return endings.release(task, token)
         match running.why:

@@ -12,10 +12,9 @@ import trio
 
 from scheduler.bridging.asyncio_door import AsyncioDoor
 from scheduler.bridging.ferry import Call, Ferry, nothing
-from scheduler.domain.errors import SchedulerClosed
 from scheduler.handle import Door, Handle
 from scheduler.workers.job import Job
-from scheduler.workers.running import Ended, Running, Stopped
+from scheduler.workers.running import Ended, Fail, Running, Stopped
 
 Carry = Callable[[Call, Call], None]  # has the first called there soon, or the second if it cannot
 
@@ -34,12 +33,14 @@ class InAsyncio:
         loop: asyncio.AbstractEventLoop,
         handle: Handle,
         ended: Ended,
+        fail: Fail,
         over: Carry,
         back: Carry,
     ) -> None:
         self._loop = loop
         self._handle = handle
         self._ended = ended
+        self._fail = fail
         self._over = over
         self._back = back
         self._tasks: dict[Running, asyncio.Task[outcome.Maybe[Any]]] = {}  # the loop's own
@@ -86,21 +87,26 @@ class InAsyncio:
             task.cancel()
 
     def _lose(self, running: Running) -> None:
-        error = SchedulerClosed("the asyncio loop of this handler has ended")
-        self._ended(running, outcome.Error(error))
+        """The loop is gone. To claim on would fail task after task, so all workers end by it."""
+        title = running.handler.title
+        self._fail(RuntimeError(f"the asyncio loop of {title} has ended; who called its stop()?"))
 
 
-def in_same_thread(loop: asyncio.AbstractEventLoop, handle: Handle, ended: Ended) -> InAsyncio:
+def in_same_thread(
+    loop: asyncio.AbstractEventLoop, handle: Handle, ended: Ended, fail: Fail
+) -> InAsyncio:
     """For the loop that trio-asyncio runs in this Trio thread."""
-    return InAsyncio(loop, handle, ended, _at_once, _at_once)
+    return InAsyncio(loop, handle, ended, fail, _at_once, _at_once)
 
 
-def in_other_thread(loop: asyncio.AbstractEventLoop, handle: Handle, ended: Ended) -> InAsyncio:
+def in_other_thread(
+    loop: asyncio.AbstractEventLoop, handle: Handle, ended: Ended, fail: Fail
+) -> InAsyncio:
     """For a loop that runs in another thread; called in the Trio thread."""
     token = trio.lowlevel.current_trio_token()
     over = Ferry(loop.call_soon_threadsafe)
     back = Ferry(token.run_sync_soon)
-    return InAsyncio(loop, handle, ended, over.carry, back.carry)
+    return InAsyncio(loop, handle, ended, fail, over.carry, back.carry)
 
 
 def handle_in(loop: asyncio.AbstractEventLoop, door: Door, sources: Mapping[str, float]) -> Handle:

@@ -114,7 +114,7 @@ class Pool:
 
     async def _work(self) -> None:
         with watched():
-            async with self._executors.open(self._hands.ended):
+            async with self._executors.open(self._hands.ended, self._fail):
                 await self._serve()
 
     async def _serve(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Literal, Protocol
 
 import outcome
@@ -57,6 +58,7 @@ class Running:
 
 
 Ended = Callable[[Running, outcome.Maybe[Any]], None]  # called in the Trio thread, once a job
+Fail = Callable[[BaseException], None]  # called there, too: ends the pool by this error
 
 
 class Executor(Protocol):
@@ -98,10 +100,21 @@ class InTrio:
             with scope:
                 result = outcome.Value(await self._call(running))
         except BaseException as error:
-            if self._passes(error):
+            if self._passes(error) and not _is_stale(error):
                 raise
             result = outcome.Error(error)
         self._ended(running, result)
+
+
+def _is_stale(error: BaseException) -> bool:
+    """Whether it is only the cancellation of a scope that the handler has left: nobody cancels us.
+
+    Passed on, it would end the workers without a word.
+    """
+    only = isinstance(error, trio.Cancelled) or (
+        isinstance(error, BaseExceptionGroup) and error.split(KeyboardInterrupt)[0] is None
+    )
+    return only and trio.current_effective_deadline() > -inf
 
 
 def _shorter(one: float | None, other: float | None) -> float | None:

@@ -77,3 +77,25 @@ def test_what_is_no_database(here: Command, headrace: Headrace) -> None:
     said = here("doctor", "--json", code=1).json
     assert [found["what"] for found in said["findings"]] == ["it is no SQLite database"]
     assert "chmod" not in said["findings"][0]["advice"]
+
+
+def test_the_plans_of_statements(here: Command) -> None:
+    """Are printed one a paragraph, with what is on purpose; as JSON with every field."""
+    here("enqueue", "Build")
+    printed = here("doctor", "--query-plans").out
+    assert "ok       CHANGES (hot: changes)\n         SEARCH tasks USING INDEX" in printed
+    assert "on purpose: counts every task" in printed
+    assert "index    tasks_group: PAGES, LASTS, SIZES" in printed
+    said = here("doctor", "--query-plans", "--json").json
+    (moved,) = [one for one in said["statements"] if one["name"] == "MOVE_TASK"]
+    assert moved == {
+        "name": "MOVE_TASK",
+        "heat": "hot",
+        "used_by": "claim, complete, fail, release, cancel",
+        "verdict": "ok",
+        "intended": "",
+        "plan": ["SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)"],
+        "faults": [],
+    }
+    assert said["problems"] == 0
+    assert {"name", "sql", "used_by"} == set(said["indexes"][0])

@@ -76,3 +76,17 @@ def test_ids_of_one_millisecond_are_not_neighbors() -> None:
     maker = ids.IdMaker(lambda bits: (1 << bits) - 1)
     first, second = maker.next(2e9), maker.next(2e9)
     assert second - first > 32
+
+
+@given(st.lists(numbers))
+def test_many_texts_are_those_of_the_single_numbers(many: list[int]) -> None:
+    assert ids.encode_all(many) == tuple(map(ids.encode, many))
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.floats(1.7e9, 1.8e9)), max_size=20))
+def test_ids_taken_together_rise_as_single_ones_do(takes: list[tuple[int, float]]) -> None:
+    """Whatever the clock does between two takes."""
+    maker = ids.IdMaker(Random(1).getrandbits)
+    taken = [number for count, now in takes for number in maker.take(count, now)]
+    assert len(taken) == sum(count for count, _ in takes)
+    assert all(before < after for before, after in pairwise(taken))

@@ -154,3 +154,16 @@ async def test_finished_tasks_are_forgotten_after_the_retention(tmp_path: Path) 
         assert {c.task.id for c in changes} == {needed.id, gate.id, waiting.id}
     async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
         assert (await scheduler.queue_status()).counts == status.counts
+
+
+async def test_the_number_of_a_pause_is_not_given_out_again(tmp_path: Path) -> None:
+    """A reader who heard of it, and of nothing after it, misses nothing after a restart."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        await scheduler.enqueue("first")
+        await scheduler.pause("builder")
+        _, since = await scheduler.read_changes(1)
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("second")
+        changes, _ = await scheduler.read_changes(since)
+        assert [change.task.id for change in changes] == [task.id]

@@ -7,7 +7,7 @@ import trio
 
 from persistence.memory import MemoryStore
 from scheduler import LeaseLost, Status, StoreUnavailable, TaskSpec, open_scheduler
-from tests.support.stores import FailingStore
+from tests.support.stores import FailingStore, SlowStore
 
 from .conftest import virtual_wall
 
@@ -120,3 +120,14 @@ async def test_unsaved_changes_are_reported_when_closing_fails() -> None:
     with pytest.raises(StoreUnavailable) as caught:
         await lose()
     assert "2 changes could not be saved" in caught.value.message
+
+
+async def test_a_question_on_a_slow_disk_waits_for_no_commit_of_nothing() -> None:
+    """However long commits take: where nothing is unsaved, an answer needs none."""
+    store = SlowStore(MemoryStore(), fsync_seconds=0.02)
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        commits = store.commits
+        assert (await scheduler.list()).tasks[0].id == task.id
+        assert (await scheduler.get(task)).status is Status.READY
+        assert store.commits == commits > 0

@@ -7,7 +7,8 @@ from math import inf
 import pytest
 from msgspec.structs import replace
 
-from persistence import memory, sqlite
+from persistence import listing, memory
+from persistence.sqlite import SQLiteStore
 from persistence.store import Batch, Duration, Edge, Filter, Store
 from scheduler.domain.recurrence import Schedule
 from scheduler.domain.request import checked
@@ -70,6 +71,22 @@ class TestWriting:
             pass
         store.commit()
         assert list(store.tasks([1])) == [1]
+
+    def test_a_batch_whose_commit_may_have_failed_is_written_over_itself(
+        self, store: Store, journal: Journal
+    ) -> None:
+        """A later state takes the place of the row, and an attempt is on record once."""
+        journal.batch.attempts.append(Attempt(1, 1, "w", 1.0, 2.0, "released"))
+        batch = journal.insert(make_task(1, RUNNING, note="n", group="g")).write()
+        store.commit()
+        batch.absorb(journal.batch)
+        released = make_task(1, READY, token=None, holder=None, lease_s=None, lease_expires_s=None)
+        batch.move(released, 2)
+        for _ in store.write(batch):
+            pass
+        store.commit()
+        assert facts(store.tasks([1])[1]) == facts(released)
+        assert len(store.attempts(1)) == 1
 
     def test_a_move_changes_the_state_and_the_feed(self, store: Store, journal: Journal) -> None:
         """A moved task has its new state, its edges, and the newest place in the feed."""
@@ -311,15 +328,38 @@ class TestPages:
         statuses: frozenset[Status] | None,
     ) -> None:
         """A page may be empty and yet not the last: it says where it stopped."""
-        for module in (sqlite, memory):
-            monkeypatch.setattr(module, "PAGE_EXAMINES", 4)
-        journal.insert(make_task(1, group="rare"), *(make_task(n) for n in range(2, 8))).commit()
-        where = Filter(statuses=statuses, group="rare")
+        for module in (listing, memory):
+            monkeypatch.setattr(module, "PAGE_EXAMINES", 2)
+        monkeypatch.setattr(listing, "PAGE_LOOKS_UP", 2)
+        rare = make_task(1, agent_type="rare")
+        journal.insert(rare, *(make_task(n) for n in range(2, 8))).commit()
+        where = Filter(statuses=statuses, agent_type="rare")
         first = store.page(where, None, 2)
         assert (first.tasks, first.last, first.has_more) == ((), 4, True)
         second = store.page(where, first.last, 2)
         assert [task.number for task in second.tasks] == [1]
         assert (second.last, second.has_more) == (None, False)
+
+    @pytest.mark.parametrize(
+        "where",
+        [
+            Filter(group="rare"),
+            Filter(statuses=frozenset({FAILED})),
+            Filter(statuses=frozenset({READY, FAILED}), group="rare"),
+            Filter(statuses=frozenset({FAILED, CANCELLED}), group="common"),
+        ],
+    )
+    def test_few_tasks_of_a_status_or_a_group_are_found_at_once(
+        self, sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch, where: Filter
+    ) -> None:
+        """However many others there are: a page is cut from where the fewest lie together."""
+        monkeypatch.setattr(listing, "PAGE_LOOKS_UP", 2)
+        wanted = make_task(1, FAILED, group=where.group or "rare")
+        others = [make_task(number, group="common") for number in range(2, 20)]
+        Journal(sqlite).insert(wanted, *others).commit()
+        page = sqlite.page(where, None, 2)
+        assert [task.number for task in page.tasks] == [1]
+        assert (page.last, page.has_more) == (None, False)
 
 
 class TestPruning:

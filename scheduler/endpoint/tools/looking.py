@@ -26,7 +26,7 @@ from scheduler.endpoint.toolkit.tool import Tool
 from scheduler.handle import Handle
 from scheduler.shapes import Shape
 
-STEPS = 20  # pages looked through, if a rare filter leaves them empty
+STEPS = 100  # pages looked through, if a rare filter leaves them empty
 EXTRA = (
     "group",
     "source",
