@@ -125,7 +125,7 @@ class Measured(NamedTuple):
         return (percentile(late, 99), max(late)) if late else None
 
 
-SECONDS = 0.15  # in which producers begin calls; then those that are under way end
+SECONDS = 0.12  # in which producers begin calls; then those that are under way end
 FOR_A_P99 = 100  # calls, or it is only the slowest one
 
 Results = dict[Cell, dict[str, Measured]]
