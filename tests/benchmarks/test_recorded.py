@@ -33,9 +33,6 @@ def job(ref: str, seconds: float, *prerequisites: str) -> Job:
 # The chain d-e takes 6 s; whoever starts with a, b and c, which were submitted before, ends late.
 LATE_CHAIN = (job("a", 2), job("b", 2), job("c", 2), job("d", 1), job("e", 5, "d"))
 
-# b becomes ready before d, but was submitted after it; e waits for d.
-TWO_ORDERS = (job("a", 1), job("c", 2), job("d", 4, "c"), job("b", 3, "a"), job("e", 3, "d"))
-
 
 @st.composite
 def graphs(draw: st.DrawFn) -> list[Job]:
