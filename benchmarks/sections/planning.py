@@ -55,7 +55,7 @@ def figures(bench: Bench) -> Iterator[Figure]:
             "s",
             lambda graph=graph: _plan(graph),  # type: ignore[misc]
             lambda edges=edges: _sort(edges),  # type: ignore[misc]
-            at_most(0.4),
+            at_most(0.55),
             pairs=bench.pairs,
             goal=at_most(0.25),
         )
