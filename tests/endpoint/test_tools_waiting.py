@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import trio
 
+from scheduler import testing
 from scheduler.endpoint.tools import waiting
 from tests.endpoint.tool_calls import UNKNOWN_ID, Caller, calling, virtual
 
@@ -139,3 +143,22 @@ async def test_what_cannot_be_waited_for_is_refused() -> None:
         assert (body["code"], body["field"]) == ("unknown_task", "task_ids")
         body = await agent.refused("task_wait", since=10**9)
         assert body["field"] == "since" and "task_queue_status" in body["hint"]
+
+
+@virtual
+async def test_a_deadline_too_near_to_wait_for_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of a microsecond is lost in Unix seconds: to ask again would never end."""
+    async with testing.open_scheduler() as scheduler:
+        reads = 0
+        read_changes = scheduler.read_changes
+
+        async def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            assert reads < 5
+            return await read_changes(*arguments, **options)
+
+        monkeypatch.setattr(scheduler, "read_changes", counted)
+        deadline = trio.current_time() + 1e-7
+        found = await waiting._first_changes(scheduler, 0, None, deadline)
+        assert found["changed"] == []

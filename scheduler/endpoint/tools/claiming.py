@@ -21,6 +21,7 @@ from scheduler.shapes import Shape
 
 LONGEST_WAIT = 50  # seconds that an agent may ask for
 ANSWER_BY = 49.5  # seconds: what is left of them brings the answer there
+MOMENT = 1e-6  # seconds: the actors count Unix seconds, and a float of them no finer
 FILLING_TIME = 5.0  # seconds for more than the first slice, while the disk is slow
 GIVE_BACK_TIME = 0.5  # seconds; a release that is sent is carried out, heard of or not
 SLICE = 8  # tasks claimed at once: what does not fit into the answer goes back
@@ -28,6 +29,11 @@ SLICE = 8  # tasks claimed at once: what does not fit into the answer goes back
 More = Callable[..., Awaitable[list[Claim]]]
 
 WAIT = Number(0, LONGEST_WAIT)
+
+
+def over(deadline: float) -> bool:
+    """Whether it has come (Trio's seconds), or is so near that no actor can wait for it."""
+    return deadline - trio.current_time() <= MOMENT
 
 
 async def task_claim(
@@ -49,7 +55,7 @@ async def task_claim(
         if claims:
             return {"claims": await _within_a_page(scheduler, claim, claims, limit, ends)}
         idle = await scheduler.why_idle(agent_types)
-        if idle.reason == "ready" and trio.current_time() < deadline:
+        if idle.reason == "ready" and not over(deadline):
             continue  # it became so after the claim had ended
         return _nothing(idle)
 

@@ -13,7 +13,7 @@ from scheduler.endpoint.toolkit.arguments import Field
 from scheduler.endpoint.toolkit.bounds import SLICE, Rows, slices
 from scheduler.endpoint.toolkit.fields import Id, Number, Several
 from scheduler.endpoint.toolkit.tool import Tool
-from scheduler.endpoint.tools.claiming import ANSWER_BY, WAIT
+from scheduler.endpoint.tools.claiming import ANSWER_BY, WAIT, over
 from scheduler.endpoint.tools.looking import ROW
 from scheduler.handle import Handle
 from scheduler.shapes import Shape
@@ -99,7 +99,7 @@ async def _first_changes(
         looked_at += len(read)
         more = len(read) == SLICE
         enough = looked_at >= CHANGES or not more
-        if enough and (rows.taken or trio.current_time() >= deadline):
+        if enough and (rows.taken or over(deadline)):
             return {"changed": rows.taken, "sequence": since, "has_more": more}
 
 
