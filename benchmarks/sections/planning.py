@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from graphlib import TopologicalSorter
 
 from msgspec.structs import replace
@@ -53,8 +54,8 @@ def figures(bench: Bench) -> Iterator[Figure]:
         yield compare(
             f"plan of {count:,} tasks, {name} / graphlib",
             "s",
-            lambda graph=graph: _plan(graph),  # type: ignore[misc]
-            lambda edges=edges: _sort(edges),  # type: ignore[misc]
+            partial(_plan, graph),
+            partial(_sort, edges),
             at_most(0.55),
             pairs=bench.pairs,
             goal=at_most(0.25),
