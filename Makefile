@@ -3,7 +3,7 @@
 # make coverage     the tests, and which lines and branches they reach
 # make kill-test    kill -9 runs, owners of a shared file, and clients: nothing is lost or repeated
 # make conformance  let the official suite and inspector of MCP test the endpoint (needs npm)
-# make bench        measure everything against references of the same run, in about nine minutes,
+# make bench        measure everything against references of the same run, in just under ten minutes,
 #                   and write the report benchmarks/results/report.md
 # make bench-quick  a smoke run of the same in about a minute, into build/bench; judges no figure
 # make bench-peers  other task queues on the same tasks, in about six minutes, into build/bench

@@ -20,8 +20,8 @@ from scheduler.domain.ids import IdMaker
 from scheduler.domain.request import Request
 from scheduler.domain.task import Task
 
-ROUTES: Mapping[type, To] = {  # all other commands are questions, for the persister
-    **dict.fromkeys((c.Retry, c.MakePlan, c.Explain, c.Flush, m.Again), To.RESOLVER),
+ROUTES: Mapping[type, To] = {  # of what ingest only passes on; `_decide` knows the rest
+    **dict.fromkeys((c.Retry, c.Explain, c.Flush, m.Again), To.RESOLVER),
     **dict.fromkeys(
         (
             c.ClaimReady,
@@ -74,11 +74,12 @@ class Ingest:
     def handle(self, message: m.IngestMessage, now: float) -> list[Post]:
         if isinstance(message, c.Enqueue):
             return self._enqueue(message, now)
-        if isinstance(message, m.Gathered) and not self._free:
-            return [(To.PRIORITIZER, message)]
-        return self._take_free() + self._pass_on(message, now)
+        to = ROUTES.get(type(message))
+        if to is None:
+            return self._take_free() + self._decide(message, now)
+        return [*self._take_free(), cast("Post", (to, message))]
 
-    def _pass_on(self, message: m.IngestMessage, now: float) -> list[Post]:
+    def _decide(self, message: m.IngestMessage, now: float) -> list[Post]:
         match message:
             case m.KeysFound():
                 return self._keys_found(message, now)
@@ -97,8 +98,10 @@ class Ingest:
                 return self.recurring.tell(message)
             case c.MakePlan(group=str()):
                 return [(To.PERSISTER, m.FindGroup(message))]
+            case c.MakePlan():
+                return [(To.RESOLVER, message)]
             case _:
-                return [cast("Post", (ROUTES.get(type(message), To.PERSISTER), message))]
+                return [cast("Post", (To.PERSISTER, message))]
 
     # ---------------------------------------------------------------- enqueue
 

@@ -325,7 +325,7 @@ class Closing(commands.Message, frozen=True):
 
 
 class Changed(commands.Message, frozen=True):
-    """To the persister: everything that one command changed."""
+    """To the persister: everything that one command, or the claims of one drain, changed."""
 
     new: list[Task] = []
     moved: list[Task] = []

@@ -2,7 +2,8 @@
 
 Holds SCHEDULED, READY and RUNNING tasks (`holdings`), leases, waiting claims and paused lanes
 (`leasing`). Hears from ingest and the resolver; it alone tells the persister what changed, one
-message for all that one command changed. What ends a task goes by way of the resolver first.
+message for all that one command, or the claims of one drain, changed. What ends a task goes by way
+of the resolver first.
 """
 
 from __future__ import annotations
