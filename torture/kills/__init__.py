@@ -11,6 +11,7 @@ The seed decides who does what and when; how the processes interleave is the mac
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -73,6 +74,8 @@ def one_round(
     again = f"python -m torture --only kills --seed {seed}"
     outcome.violations += [Violation(promise, what, again) for promise, what in world.ledger.wrong]
     _add(totals, world)
+    if not world.ledger.wrong:
+        shutil.rmtree(place)
 
 
 async def _campaign(world: World, seconds: float) -> None:

@@ -108,6 +108,10 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
         os.environ.update(request["environment"])
         if request["anew"]:
             os.execv(sys.executable, [sys.executable, "-m", request["module"], *request["words"]])
+        # Those of the fork server know whether its own files can seek.
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         sys.argv = [request["module"], *request["words"]]
         importlib.import_module(request["module"]).main()
         code = 0

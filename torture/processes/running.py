@@ -105,7 +105,6 @@ class Processes:
         if not self._starter.kill(running.pid):
             return False
         running.killed = True
-        running.log.unlink(missing_ok=True)
         return True
 
     def has_gone(self, running: Running) -> bool:
@@ -130,3 +129,10 @@ def story(running: Running) -> str:
     """The last lines that it wrote to stderr."""
     lines = running.log.read_text(errors="replace").strip().splitlines()
     return " | ".join(lines[-5:])[-600:]
+
+
+def processor_seconds(running: Running) -> float:
+    """What it has taken of the processors so far; other work of the machine does not count."""
+    fields = Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = fields[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
