@@ -15,6 +15,7 @@ from torture.processes.conversation import Caller, SessionEndedError
 LEASE = 1.0, 2.0  # seconds
 BACKLOG = 150  # tasks that wait, beyond which nothing new is asked for
 MANY_ATTEMPTS = 1_000  # leases that end with their session must not use them up
+LARGE = 40_000  # bytes of a payload
 REPEATED = 0.8  # of the calls with an unknown outcome
 LAST_RETRY = 3  # attempts, after which a failure is for good: the pauses between them double
 
@@ -151,6 +152,8 @@ class Agent:
             task["prerequisites" if self._chance.random() < 0.7 else "run_after"] = sorted(needs)
         if self._chance.random() < 0.3:
             task["base_priority"] = self._chance.randrange(11)
+        if self._chance.random() < 0.1:
+            task["payload"] = "x" * self._chance.randrange(LARGE)
         return task
 
 

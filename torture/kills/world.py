@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import trio
 
@@ -21,12 +22,25 @@ from torture.kills.ledger import Ledger
 from torture.processes.conversation import Caller, SessionEndedError
 from torture.processes.running import Processes, Running, story
 
-STDIO_AGENTS, HTTP_AGENTS = 4, 2
 ANEW = 0.03  # of the sessions are started by a Python that imports everything first
-DOOMED = 0.12  # of the starts are killed in their first moments
 FIRST_MOMENTS = 0.06  # seconds
 DRAINED_WITHIN = 60.0  # seconds
 STUCK_AFTER = 30.0  # seconds without an answered call
+
+
+class Worker(Protocol):
+    """What works over one session after the other."""
+
+    async def work(self, caller: Caller) -> None:
+        """Until the traffic is over. Raises SessionEndedError."""
+        ...
+
+    def lost_session(self) -> None:
+        """Its session has ended."""
+        ...
+
+
+Opened = Callable[[trio.Nursery], AbstractAsyncContextManager[Caller]]
 
 
 @dataclass
@@ -35,6 +49,9 @@ class World:
 
     processes: Processes
     chance: random.Random
+    over_stdio: int = 4  # agents
+    over_http: int = 2
+    doomed: float = 0.12  # of the starts are killed in their first moments
     ledger: Ledger = field(default_factory=Ledger)
     traffic: Traffic = field(default_factory=Traffic)
     kills: Counter[str] = field(default_factory=Counter)  # by role
@@ -46,26 +63,28 @@ class World:
 
     def start(self, nursery: trio.Nursery) -> None:
         """Let all agents work until the traffic is over."""
-        nursery.start_soon(self._serve, nursery)
-        for place in range(STDIO_AGENTS + HTTP_AGENTS):
+        if self.over_http:
+            nursery.start_soon(self._serve, nursery)
+        for place in range(self.over_stdio + self.over_http):
             chance = random.Random(self.chance.random())
             agent = Agent(f"a{place}", self.ledger, self.traffic, chance)
-            opened = self._over_stdio if place < STDIO_AGENTS else self._over_http
-            nursery.start_soon(self._seat, agent, opened, nursery)
+            opened = self.stdio if place < self.over_stdio else self.http
+            nursery.start_soon(self.seat, agent, opened, nursery)
 
-    async def _seat(self, agent: Agent, opened: object, nursery: trio.Nursery) -> None:
-        assert callable(opened)
+    async def seat(self, worker: Worker, opened: Opened, nursery: trio.Nursery) -> None:
+        """Give a worker one session after the other."""
         while not self.traffic.over:
             with suppress(SessionEndedError):
                 async with opened(nursery) as caller:
                     try:
-                        await agent.work(caller)
+                        await worker.work(caller)
                     finally:
-                        agent.lost_session()
+                        worker.lost_session()
             await trio.sleep(self.chance.choice((0.0, 0.0, 0.02, 0.2)))
 
     @asynccontextmanager
-    async def _over_stdio(self, nursery: trio.Nursery) -> AsyncIterator[Caller]:
+    async def stdio(self, nursery: trio.Nursery) -> AsyncIterator[Caller]:
+        """A session with a `headrace mcp` of its own."""
         anew = self.chance.random() < ANEW
         async with self.processes.session(anew=anew) as (running, session):
             self._perhaps_doom(running, nursery)
@@ -77,7 +96,8 @@ class World:
                 raise
 
     @asynccontextmanager
-    async def _over_http(self, nursery: trio.Nursery) -> AsyncIterator[Caller]:
+    async def http(self, _nursery: trio.Nursery) -> AsyncIterator[Caller]:
+        """A connection to the one server."""
         server = self.server
         if server is None:
             raise SessionEndedError
@@ -105,7 +125,7 @@ class World:
             self.ledger.wrong.append(("P7", what))
 
     def _perhaps_doom(self, running: Running, nursery: trio.Nursery) -> None:
-        if self.chance.random() < DOOMED and not self.traffic.draining:
+        if self.chance.random() < self.doomed and not self.traffic.draining:
             nursery.start_soon(self._doom, running, self.chance.uniform(0, FIRST_MOMENTS))
 
     async def _doom(self, running: Running, seconds: float) -> None:

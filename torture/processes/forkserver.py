@@ -105,7 +105,6 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
         for place, stream in enumerate(aside):
             os.dup2(stream, place)
         os.closerange(len(streams), ASIDE + MOST_STREAMS)
-        os.environ.update(request["environment"])
         if request["anew"]:
             os.execv(sys.executable, [sys.executable, "-m", request["module"], *request["words"]])
         # Those of the fork server know whether its own files can seek.

@@ -31,7 +31,6 @@ class Starter:
         *,
         module: str = HEADRACE,
         anew: bool = False,
-        environment: Mapping[str, str] | None = None,
     ) -> int:
         """The process id of `module`'s `main`, with `words` as its arguments.
 
@@ -43,7 +42,6 @@ class Starter:
             "module": "scheduler.cli" if anew and module == HEADRACE else module,
             "words": list(words),
             "anew": anew,
-            "environment": dict(environment or {}),
         }
         pid = self._ask(request, streams)
         assert isinstance(pid, int)
@@ -70,14 +68,18 @@ class Starter:
 
 
 @contextmanager
-def starter() -> Iterator[Starter]:
-    """A fork server of its own, whose children are killed at the end."""
+def starter(environment: Mapping[str, str] | None = None) -> Iterator[Starter]:
+    """A fork server of its own, whose children are killed at the end.
+
+    `environment` is theirs, beside our own.
+    """
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
         [sys.executable, "-m", "torture.processes.forkserver", str(theirs.fileno())],
         stdin=subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
         cwd=ROOT,
+        env={**os.environ, **(environment or {})},
         start_new_session=True,  # Ctrl-C comes to us alone, and the socket tells it
     )
     theirs.close()
