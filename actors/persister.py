@@ -314,11 +314,24 @@ class Persister:
         self._error = message.error
         self._write_at = now + self._retry_delay
         self._retry_delay = min(self._retry_delay * 2, RETRY_CAP)
+        posts = self._let_readers_go(now)
         if self._down_since is not None:
-            return []
+            return posts
         self._down_since = now
         trouble = m.Happened([StoreDown(now, message.error.message)])
-        return [(To.PRIORITIZER, m.StoreDown()), (To.OBSERVER, trouble)]
+        return [*posts, (To.PRIORITIZER, m.StoreDown()), (To.OBSERVER, trouble)]
+
+    def _let_readers_go(self, now: float) -> list[Post]:
+        """Whoever only reads, and was in line, hears what is saved; the others wait on."""
+        waiting, self._waiting = self._waiting, []
+        posts: list[Post] = []
+        for pending in waiting:
+            served = self._answers.as_far_as_saved(pending.what, now)
+            if served is None:
+                self._waiting.append(pending)
+            else:
+                posts += served
+        return posts
 
     def _give_up_waiting(self, now: float) -> list[Post]:
         """Whoever has waited long for a store that fails, or hangs, hears so."""
