@@ -20,7 +20,7 @@ from torture.kills.agent import Agent
 from torture.kills.calls import Traffic
 from torture.kills.ledger import Ledger
 from torture.processes.conversation import Caller, SessionEndedError
-from torture.processes.running import Processes, Running, story
+from torture.processes.running import Processes, Running
 
 ANEW = 0.03  # of the sessions are started by a Python that imports everything first
 FIRST_MOMENTS = 0.06  # seconds
@@ -121,7 +121,7 @@ class World:
 
     def _must_have_been_killed(self, running: Running) -> None:
         if not running.killed:
-            what = f"a {running.kind} process went by itself: {story(running)}"
+            what = f"a {running.kind} process went by itself: {self.processes.story(running)}"
             self.ledger.wrong.append(("P7", what))
 
     def _perhaps_doom(self, running: Running, nursery: trio.Nursery) -> None:

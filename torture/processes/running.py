@@ -111,6 +111,12 @@ class Processes:
         """Whether the process has ended, in whichever way."""
         return self._starter.ended(running.pid) is not None
 
+    def story(self, running: Running) -> str:
+        """How it ended, if it has, and the last lines that it wrote to stderr."""
+        code = self._starter.ended(running.pid)
+        lines = running.log.read_text(errors="replace").strip().splitlines()
+        return f"{'it runs' if code is None else f'exit code {code}'}: {' | '.join(lines[-4:])}"
+
     def owner(self) -> Running | None:
         """Which of them the lock file names as the owner; it may be gone."""
         owner = last_owner(str(self.database))
@@ -123,12 +129,6 @@ class Processes:
             await trio.sleep(LOOK_EVERY)
         if not running.killed:
             self.stayed = max(self.stayed, trio.current_time() - began)
-
-
-def story(running: Running) -> str:
-    """The last lines that it wrote to stderr."""
-    lines = running.log.read_text(errors="replace").strip().splitlines()
-    return " | ".join(lines[-5:])[-600:]
 
 
 def processor_seconds(running: Running) -> float:
