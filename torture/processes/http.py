@@ -27,10 +27,12 @@ class HttpSession:
     def __init__(self, pid: int, stream: trio.SocketStream, port: int, token: str) -> None:
         self.pid = pid
         self._stream = stream
+        self._port = port
         self._host = f"127.0.0.1:{port}"
         self._token = token
         self._received = bytearray()
         self._calls = 0
+        self._last = False  # the server serves no more requests on this connection
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The structured content of a tool's answer. Raises ToolError, SessionEndedError."""
@@ -38,6 +40,8 @@ class HttpSession:
         params = {"name": tool, "arguments": arguments, "_meta": META}
         message = {"jsonrpc": "2.0", "id": self._calls, "method": "tools/call", "params": params}
         try:
+            if self._last:
+                await self._reconnect()
             await self._stream.send_all(self._request(tool, json.dumps(message).encode()))
             status, body = await self._answer()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -75,9 +79,19 @@ class HttpSession:
         begin, size = end + 4, int(length[1])
         while len(self._received) < begin + size:
             await self._more()
+        self._last = "\r\nconnection: close" in head.lower()
         body = bytes(self._received[begin : begin + size])
         del self._received[: begin + size]
         return int(head.split()[1]), body
+
+    async def _reconnect(self) -> None:
+        await self.aclose()
+        self._received.clear()
+        self._last = False
+        try:
+            self._stream = await trio.open_tcp_stream("127.0.0.1", self._port)
+        except OSError:
+            raise SessionEndedError from None
 
     async def _more(self) -> None:
         chunk = await self._stream.receive_some(CHUNK)
