@@ -134,7 +134,8 @@ class Calls:
             self._traffic.unknown += 1  # it met five owners that were killed
             return
         if error.code not in ALLOWED.get(tool, ()):
-            ledger.wrong.append(("P7", f"{tool} was answered with {error}"))
+            promise = "P1" if error.code == "unknown_task" else "P7"
+            ledger.wrong.append((promise, f"{tool} was answered with {error}"))
         if error.code == "prerequisite_failed":
             ledger.refuse(_names(arguments))
         if error.code in TAKEN_AWAY and tool != "task_cancel" and before.hold is not None:

@@ -13,7 +13,7 @@ import trio
 from persistence.ownership import last_owner
 from torture.processes.conversation import SessionEndedError
 from torture.processes.http import HttpSession, connected
-from torture.processes.starting import Starter, open_log
+from torture.processes.starting import HEADRACE, Starter, open_log
 from torture.processes.stdio import StdioSession
 
 STARTING_TIME = 30.0  # seconds until a server that does not say where it listens is a fault
@@ -58,11 +58,16 @@ class Processes:
             await self._gone(running)
 
     @contextmanager
-    def server(self, *, anew: bool = False) -> Iterator[Running]:
-        """A `headrace serve` of its own; killed at the end."""
-        words = ["serve", "--http", "127.0.0.1:0", "--token-file", str(self._token_file)]
+    def server(
+        self, *, anew: bool = False, module: str = HEADRACE, before: Sequence[str] = ()
+    ) -> Iterator[Running]:
+        """A `headrace serve` of its own; killed at the end.
+
+        `module` may be one that takes the words `before` and then does as headrace does.
+        """
+        words = [*before, "serve", "--http", "127.0.0.1:0", "--token-file", str(self._token_file)]
         streams = (os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_WRONLY))
-        with self._one("http", words, streams, anew=anew) as running:
+        with self._one("http", words, streams, anew=anew, module=module) as running:
             yield running
 
     async def client(self, server: Running) -> HttpSession:
@@ -78,14 +83,20 @@ class Processes:
 
     @contextmanager
     def _one(
-        self, kind: str, words: Sequence[str], streams: tuple[int, int], *, anew: bool
+        self,
+        kind: str,
+        words: Sequence[str],
+        streams: tuple[int, int],
+        *,
+        anew: bool,
+        module: str = HEADRACE,
     ) -> Iterator[Running]:
         self._started += 1
         log = self.database.with_name(f"{kind}-{self._started}.log")
         errors = open_log(log)
         words = [*words, "--tools", "all", "--db", str(self.database)]
         try:
-            pid = self._starter.start(words, (*streams, errors), anew=anew)
+            pid = self._starter.start(words, (*streams, errors), anew=anew, module=module)
         finally:
             for stream in (*streams, errors):
                 os.close(stream)
