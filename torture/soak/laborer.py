@@ -6,9 +6,12 @@ import random
 from collections import Counter
 from typing import Any
 
+import trio
+
 from torture.processes.conversation import Caller, ToolError
 
 BACKLOG = 200  # unfinished tasks
+TURN = 0.2  # seconds from one to the next: what is on record depends on the pace
 PASSING = {"lease_lost", "already_finished", "prerequisite_failed", "unknown_task"}
 PAYLOAD = 2_000  # bytes, the largest
 
@@ -24,12 +27,14 @@ class Laborer:
     async def work(self, caller: Caller, done: Counter[str]) -> None:
         """For ever. Raises SessionEndedError."""
         while True:
+            next_turn = trio.current_time() + TURN
             try:
                 await self._turn(caller, done)
             except ToolError as error:
                 if error.code not in PASSING:
                     raise
                 done[f"answers: {error.code}"] += 1
+            await trio.sleep_until(next_turn)
 
     async def _turn(self, caller: Caller, done: Counter[str]) -> None:
         status = await caller.call("task_queue_status")
