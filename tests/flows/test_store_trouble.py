@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 
@@ -56,6 +58,20 @@ async def test_reads_go_on_while_the_store_cannot_be_written() -> None:
             store.failing = False
 
 
+async def test_reads_do_not_tell_what_may_still_be_lost() -> None:
+    """A change that waits for the store is told to nobody, in no form, until it is saved."""
+    store = FailingStore(MemoryStore(), ("write", "commit"))
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work", base_priority=1)
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(scheduler.update, task, base_priority=9))
+            await trio.sleep(1)
+            assert (await scheduler.get(task)).base_priority == 1
+            assert (await scheduler.details(task)).task.base_priority == 1
+            assert (await scheduler.wait([task], timeout=0))[0].base_priority == 1
+            store.failing = False
+        assert (await scheduler.get(task)).base_priority == 9
 async def test_a_question_that_was_in_line_when_the_store_failed_is_answered() -> None:
     """It waited for a commit that failed: then what is saved is all there is to say."""
     store = FailingStore(MemoryStore(), ("write", "commit"))
