@@ -72,6 +72,8 @@ async def test_reads_do_not_tell_what_may_still_be_lost() -> None:
             assert (await scheduler.wait([task], timeout=0))[0].base_priority == 1
             store.failing = False
         assert (await scheduler.get(task)).base_priority == 9
+
+
 async def test_a_question_that_was_in_line_when_the_store_failed_is_answered() -> None:
     """It waited for a commit that failed: then what is saved is all there is to say."""
     store = FailingStore(MemoryStore(), ("write", "commit"))
