@@ -27,7 +27,8 @@ from torture.processes.running import Processes
 from torture.processes.starting import starter
 
 FAULTS_A_ROUND = 8
-DRAIN = 15.0  # seconds that the end of a round may take, for planning
+DRAIN = 15.0  # seconds that the end of a round may take, for planning; or a part of the time:
+DRAIN_PART = 0.5
 SHORT, LONG = (0.3, 3.0), (11.0, 13.0)  # seconds; callers wait ten before they are refused
 LONG_ONES = 0.15
 KILLED = 0.2  # of the faults kill the owner too
@@ -68,12 +69,12 @@ class Round:
 def run(budget: Budget) -> Outcome:
     """Rounds on the kinds of disks that can be had here, in turn, until the time is up."""
     outcome, totals = Outcome(), Totals()
-    ends = time.monotonic() + budget.seconds
+    ends = time.monotonic() + budget.seconds - min(DRAIN, DRAIN_PART * budget.seconds)
     with disks(budget.folder) as kinds:
         if not kinds:
             outcome.counts["skipped: no compiler, and no right to mount"] = 1
             return outcome
-        while totals.rounds < len(kinds) or time.monotonic() + DRAIN < ends:
+        while totals.rounds < len(kinds) or time.monotonic() < ends:
             seed = budget.seed + totals.rounds
             disk = kinds[seed % len(kinds)](Path(f"round-{seed}"))
             one_round(disk, seed, ends, totals, outcome)
@@ -81,7 +82,14 @@ def run(budget: Budget) -> Outcome:
     return outcome
 
 
-def one_round(disk: Disk, seed: int, ends: float, totals: Totals, outcome: Outcome) -> None:
+def one_round(
+    disk: Disk,
+    seed: int,
+    ends: float,
+    totals: Totals,
+    outcome: Outcome,
+    faults: int = FAULTS_A_ROUND,
+) -> None:
     """Faults, drain, look; a file with a violation is kept."""
     with starter(disk.environment) as starting:
         chance = random.Random(seed)
@@ -89,7 +97,7 @@ def one_round(disk: Disk, seed: int, ends: float, totals: Totals, outcome: Outco
         world = World(processes, chance, over_stdio=3, over_http=1, doomed=0.0)
         reader = Reader(world.ledger, world.traffic, random.Random(chance.random()))
         this = Round(world, disk, reader)
-        trio.run(_campaign, this, max(0.0, ends - DRAIN - time.monotonic()))
+        trio.run(_campaign, this, max(0.0, ends - time.monotonic()), faults)
     doctor(world)
     again = f"python -m torture --only full_disk --seed {seed}"
     outcome.violations += [Violation(promise, what, again) for promise, what in world.ledger.wrong]
@@ -98,13 +106,13 @@ def one_round(disk: Disk, seed: int, ends: float, totals: Totals, outcome: Outco
         shutil.rmtree(disk.folder)
 
 
-async def _campaign(this: Round, seconds: float) -> None:
+async def _campaign(this: Round, seconds: float, faults: int) -> None:
     world = this.world
     async with trio.open_nursery() as nursery:
         world.start(nursery)
         nursery.start_soon(world.seat, this.reader, world.stdio, nursery)
         with trio.move_on_after(seconds):
-            while this.faults.total() < FAULTS_A_ROUND:
+            while this.faults.total() < faults:
                 await trio.sleep(world.chance.uniform(0.1, 0.5))
                 await world.goes_on()
                 await _fault(this)

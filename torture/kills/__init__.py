@@ -26,7 +26,8 @@ from torture.processes.running import Processes
 from torture.processes.starting import Starter, starter
 
 KILLS_A_ROUND = 100
-DRAIN = 15.0  # seconds that the end of a round may take, for planning
+DRAIN = 15.0  # seconds that the end of a round may take, for planning; or a part of the time:
+DRAIN_PART = 0.6
 BETWEEN = 0.02, 0.3  # seconds between a kill and the next
 SHORTLY_AFTER = 0.004  # seconds after a call was answered: the next ones are under way
 VICTIMS = {"owner": 55, "other": 22, "server": 15, "all": 8}
@@ -54,9 +55,10 @@ class Totals:
 def run(budget: Budget) -> Outcome:
     """Rounds of a hundred kills, each on a new file, until the time is up."""
     outcome, totals = Outcome(), Totals()
-    ends = time.monotonic() + budget.seconds
+    drain = min(DRAIN, DRAIN_PART * budget.seconds)
+    ends = time.monotonic() + budget.seconds - drain
     with starter() as processes:
-        while not totals.rounds or time.monotonic() + DRAIN < ends:
+        while not totals.rounds or time.monotonic() < ends:
             seed = budget.seed + totals.rounds
             one_round(processes, seed, budget.folder, ends, totals, outcome)
     outcome.counts = figures(totals)
@@ -69,7 +71,7 @@ def one_round(
     """Kill, drain, look; a file with a violation is kept."""
     place = Path(tempfile.mkdtemp(prefix=f"kills-{seed}-", dir=folder))
     world = World(Processes(starting, place / "tasks.db"), random.Random(seed))
-    trio.run(_campaign, world, max(0.0, ends - DRAIN - time.monotonic()))
+    trio.run(_campaign, world, max(0.0, ends - time.monotonic()))
     doctor(world)
     again = f"python -m torture --only kills --seed {seed}"
     outcome.violations += [Violation(promise, what, again) for promise, what in world.ledger.wrong]
