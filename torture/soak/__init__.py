@@ -50,7 +50,7 @@ class Soak:
     async def run(self) -> None:
         """Until the time is up."""
         with self.processes.server(module="torture.soak.owner", before=[str(RETENTION)]) as owner:
-            await self.processes.client(owner)
+            await (await self.processes.client(owner)).aclose()  # it serves
             with trio.move_on_after(self._seconds):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._watch, owner)
