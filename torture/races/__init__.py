@@ -27,7 +27,7 @@ from torture.races.checker import Story
 from torture.races.contest import Contest
 from torture.races.journal import read
 
-TASKS, TASKS_A_SECOND, FEWEST = 5_000, 20, 40
+TASKS, TASKS_A_SECOND, FEWEST = 5_000, 25, 40
 MANY_ATTEMPTS = 1_000
 DISTANCE = 40  # places between a task and what it waits for, at the most
 LATEST = 120.0  # seconds beyond the budget, after which what is left is stuck
