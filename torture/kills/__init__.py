@@ -49,6 +49,7 @@ class Totals:
     ended: int = 0
     after_owner: list[float] = field(default_factory=list)
     stayed: float = 0.0
+    slowest: float = 0.0
     broken: Counter[str] = field(default_factory=Counter)
 
 
@@ -73,6 +74,9 @@ def one_round(
     world = World(Processes(starting, place / "tasks.db"), random.Random(seed))
     trio.run(_campaign, world, max(0.0, ends - time.monotonic()))
     doctor(world)
+    if world.processes.stayed > LONGEST_STAY:
+        what = f"a session stayed {world.processes.stayed:.1f} s after its client had gone"
+        world.ledger.wrong.append(("P8", what))
     again = f"python -m torture --only kills --seed {seed}"
     outcome.violations += [Violation(promise, what, again) for promise, what in world.ledger.wrong]
     _add(totals, world)
@@ -134,6 +138,7 @@ def _add(totals: Totals, world: World) -> None:
     totals.ended += len(world.ledger.told)
     totals.after_owner += world.answered_after
     totals.stayed = max(totals.stayed, world.processes.stayed)
+    totals.slowest = max(totals.slowest, world.traffic.slowest)
     totals.broken += Counter(promise for promise, _ in world.ledger.wrong)
 
 
@@ -155,5 +160,6 @@ def figures(totals: Totals) -> dict[str, float]:
         "duplicated": totals.broken["P2"],
         "answered again after, median s": round(after[len(after) // 2], 3),
         "answered again after, longest s": round(after[-1], 3),
+        "slowest call s": round(totals.slowest, 3),
         "stayed after its client, longest s": round(totals.stayed, 3),
     }

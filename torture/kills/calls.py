@@ -56,7 +56,7 @@ class Traffic:
     unknown: int = 0
     repeated: int = 0
     stale: int = 0  # calls with a token that somebody else's has replaced
-    slowest: float = 0.0  # seconds, the longest call since somebody set it to 0
+    slowest: float = 0.0  # seconds, the longest call
     newest: float = 0.0  # when the newest call was sent that was answered (monotonic seconds)
     changed: float = 0.0  # the same, of calls that changed something
     refusals: int = 0  # for the disk
@@ -95,11 +95,8 @@ class Calls:
 
     def _announce(self, tool: str, arguments: Arguments) -> Before:
         """Put down what it may change; what is certain before it is sent."""
-        ledger, task, token = (
-            self._ledger,
-            arguments.get("task_id", ""),
-            arguments.get("lease_token"),
-        )
+        ledger = self._ledger
+        task, token = arguments.get("task_id", ""), arguments.get("lease_token")
         certain = ledger.certain(task)
         first = self._is_first(tool, arguments)
         match tool:
