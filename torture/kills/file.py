@@ -57,10 +57,7 @@ class File:
 
 def read(database: Path) -> File:
     """One consistent view of the file. Raises sqlite3.Error."""
-    where = f"{database.absolute().as_uri()}?mode=ro"
-    with closing(
-        sqlite3.connect(where, uri=True, timeout=PATIENCE, isolation_level=None)
-    ) as connection:
+    with closing(_opened(database)) as connection:
         connection.execute("BEGIN")
         rows = {encode(number): _row(*rest) for number, *rest in connection.execute(_TASKS)}
         early = [
@@ -72,6 +69,19 @@ def read(database: Path) -> File:
         if attempts != distinct:
             early.append(f"{attempts - distinct} attempts are on record twice")
     return File(rows, early)
+
+
+def ended_before(database: Path, moment: float) -> int:
+    """How many tasks are on record that had ended by then (Unix seconds)."""
+    with closing(_opened(database)) as connection:
+        statement = "SELECT count(*) FROM tasks WHERE finished_s < ?"
+        (count,) = connection.execute(statement, (moment,)).fetchone()
+    return int(count)
+
+
+def _opened(database: Path) -> sqlite3.Connection:
+    where = f"{database.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(where, uri=True, timeout=PATIENCE, isolation_level=None)
 
 
 def _row(

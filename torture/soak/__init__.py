@@ -26,6 +26,7 @@ from torture.soak.watching import Sample, growth, level, sample
 
 OVER_STDIO, OVER_HTTP = 6, 2
 RETENTION = 10.0  # seconds
+OVERDUE = 30.0  # seconds; they are looked through every five
 SESSION = 5.0, 30.0  # seconds that a session lasts
 KILLED = 0.3  # of the sessions
 EVERY = 0.5  # seconds between two samples
@@ -58,7 +59,15 @@ class Soak:
                         seat = self._over_stdio if place < OVER_STDIO else self._over_http
                         laborer = Laborer(f"a{place}", random.Random(self._chance.random()))
                         nursery.start_soon(seat, laborer, owner)
-            self.done["tasks on record at the end"] = len(file.read(self.processes.database).rows)
+            self._look_at_what_is_kept()
+
+    def _look_at_what_is_kept(self) -> None:
+        """Tasks that ended long ago have been forgotten."""
+        database = self.processes.database
+        self.done["tasks on record at the end"] = len(file.read(database).rows)
+        old = file.ended_before(database, time.time() - RETENTION - OVERDUE)
+        if old:
+            self.wrong.append(("flat", f"{old} tasks should have been pruned {OVERDUE:g} s ago"))
 
     async def _watch(self, owner: Running) -> None:
         began = time.monotonic()
