@@ -1,21 +1,13 @@
-"""Kills at random moments, and that the ledger of what clients were told can be contradicted."""
+"""The ledger of what clients were told can be contradicted, by answers and by the file."""
 
 from __future__ import annotations
 
-import signal
-import time
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from torture import kills
 from torture.kills.calls import Calls, Traffic
 from torture.kills.file import File, Row
 from torture.kills.ledger import Asked, Ledger
-from torture.parts import Budget
 from torture.processes.conversation import ToolError
-from torture.processes.starting import starter
 
 
 class Scripted:
@@ -115,31 +107,3 @@ async def test_a_task_before_what_it_needs_is_found() -> None:
     assert await wrong_after(made, then, early) == ["P5"]
     on_time = ("task_claim", CLAIM, claimed("t2", "k2", t1="x"))
     assert await wrong_after(made, then, ("task_complete", DONE, {}), on_time) == []
-
-
-@pytest.mark.process
-def test_nothing_is_lost_over_kills(tmp_path: Path) -> None:
-    """A few seconds of the campaign."""
-    outcome = kills.run(Budget(4.0, 7, tmp_path))
-    assert outcome.violations == []
-    assert outcome.counts["kills"] >= 3
-    assert outcome.counts["tasks acknowledged"] > 0
-
-
-@pytest.mark.process
-def test_processes_do_not_outlive_their_starter() -> None:
-    """One is killed, one ends by itself, the last one goes with the fork server."""
-    with Path("/dev/null").open("r+b") as null, starter() as processes:
-        streams = [null.fileno()] * 3
-        killed, ended, left = (
-            processes.start(words, streams, module="tests.torture.sleeper")
-            for words in (["60"], ["0"], ["60"])
-        )
-        assert processes.kill(killed)
-        assert processes.ended(killed) == -signal.SIGKILL
-        assert not processes.kill(killed)
-        while processes.ended(ended) is None:
-            time.sleep(0.01)
-        assert processes.ended(ended) == 0
-        assert processes.ended(left) is None
-    assert not Path(f"/proc/{left}").exists()

@@ -1,14 +1,10 @@
-"""A short race of processes, and that each check of its journals finds what it looks for."""
+"""Each check of the journals of a race finds what it looks for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from torture import races
 from torture.kills.file import Row
-from torture.parts import Budget
 from torture.races import checker
 from torture.races.agent import result_of
 from torture.races.checker import Story
@@ -93,12 +89,3 @@ def test_a_journal_is_read_up_to_where_its_writer_was_killed(tmp_path: Path) -> 
     with path.open("a") as file:
         file.write('["a", "cl')
     assert [event.call for event in read([path])] == ["claim", "complete"]
-
-
-@pytest.mark.process
-def test_agents_race_and_are_killed(tmp_path: Path) -> None:
-    """A few seconds of the campaign."""
-    outcome = races.run(Budget(0.0, 7, tmp_path))
-    assert outcome.violations == []
-    assert outcome.counts["completed"] == races.FEWEST
-    assert outcome.counts["kills"] > 0

@@ -67,12 +67,18 @@ def run(budget: Budget) -> Outcome:
 
 
 def one_round(
-    starting: Starter, seed: int, folder: Path, ends: float, totals: Totals, outcome: Outcome
+    starting: Starter,
+    seed: int,
+    folder: Path,
+    ends: float,
+    totals: Totals,
+    outcome: Outcome,
+    kills: int = KILLS_A_ROUND,
 ) -> None:
     """Kill, drain, look; a file with a violation is kept."""
     place = Path(tempfile.mkdtemp(prefix=f"kills-{seed}-", dir=folder))
     world = World(Processes(starting, place / "tasks.db"), random.Random(seed))
-    trio.run(_campaign, world, max(0.0, ends - time.monotonic()))
+    trio.run(_campaign, world, max(0.0, ends - time.monotonic()), kills)
     doctor(world)
     if world.processes.stayed > LONGEST_STAY:
         what = f"a session stayed {world.processes.stayed:.1f} s after its client had gone"
@@ -84,11 +90,11 @@ def one_round(
         shutil.rmtree(place)
 
 
-async def _campaign(world: World, seconds: float) -> None:
+async def _campaign(world: World, seconds: float, kills: int) -> None:
     async with trio.open_nursery() as nursery:
         world.start(nursery)
         with trio.move_on_after(seconds):
-            await kill(world, KILLS_A_ROUND)
+            await kill(world, kills)
         await world.goes_on()
         await world.drain()
 

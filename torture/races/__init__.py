@@ -21,13 +21,13 @@ import trio
 from scheduler import TaskSpec, open_scheduler
 from torture.kills import file
 from torture.parts import Budget, Outcome, Violation
-from torture.processes.starting import starter
+from torture.processes.starting import Starter, starter
 from torture.races import checker
 from torture.races.checker import Story
 from torture.races.contest import Contest
 from torture.races.journal import read
 
-TASKS, TASKS_A_SECOND, FEWEST = 5_000, 25, 40
+TASKS, TASKS_A_SECOND, FEWEST = 5_000, 25, 50
 MANY_ATTEMPTS = 1_000
 DISTANCE = 40  # places between a task and what it waits for, at the most
 LATEST = 120.0  # seconds beyond the budget, after which what is left is stuck
@@ -37,27 +37,27 @@ def run(budget: Budget) -> Outcome:
     """Contests on new files, until the time is up."""
     outcome, totals = Outcome(), Counter[str]()
     ends = time.monotonic() + budget.seconds
-    while not totals["rounds"] or time.monotonic() < ends:
-        left = max(0.0, ends - time.monotonic())
-        tasks = max(FEWEST, min(TASKS, int(left * TASKS_A_SECOND)))
-        seed = budget.seed + totals["rounds"]
-        wrong = one_round(tasks, seed, budget.folder, left + LATEST, totals)
-        again = f"python -m torture --only races --seed {seed}"
-        outcome.violations += [Violation(promise, what, again) for promise, what in wrong]
+    with starter() as starting:
+        while not totals["rounds"] or time.monotonic() < ends:
+            left = max(0.0, ends - time.monotonic())
+            tasks = max(FEWEST, min(TASKS, int(left * TASKS_A_SECOND)))
+            seed = budget.seed + totals["rounds"]
+            wrong = one_round(starting, tasks, seed, budget.folder, left + LATEST, totals)
+            again = f"python -m torture --only races --seed {seed}"
+            outcome.violations += [Violation(promise, what, again) for promise, what in wrong]
     outcome.counts = dict(totals)
     return outcome
 
 
 def one_round(
-    tasks: int, seed: int, folder: Path, seconds: float, totals: Counter[str]
+    starting: Starter, tasks: int, seed: int, folder: Path, seconds: float, totals: Counter[str]
 ) -> list[tuple[str, str]]:
     """What was broken; then the file and the journals are kept."""
     chance = random.Random(seed)
     place = Path(tempfile.mkdtemp(prefix=f"race-{seed}-", dir=folder))
     needs = trio.run(fill, place / "tasks.db", tasks, chance)
-    with starter() as starting:
-        contest = Contest(starting, place / "tasks.db", chance)
-        trio.run(contest.run, seconds)
+    contest = Contest(starting, place / "tasks.db", chance)
+    trio.run(contest.run, seconds)
     rows = file.read(place / "tasks.db")
     story = Story(read(place.glob("*.journal")), contest.died)
     wrong = contest.wrong + list(_broken(story, needs, rows))
