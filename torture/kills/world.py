@@ -91,8 +91,8 @@ class World:
             try:
                 await session.start()
                 yield session
-            except SessionEndedError:
-                self._must_have_been_killed(running)
+            except SessionEndedError as error:
+                self._must_have_been_killed(running, error)
                 raise
 
     @asynccontextmanager
@@ -104,9 +104,9 @@ class World:
         client = await self.processes.client(server)
         try:
             yield client
-        except SessionEndedError:
+        except SessionEndedError as error:
             await trio.sleep(0.01)  # the connection breaks a moment before the process is gone
-            self._must_have_been_killed(server)
+            self._must_have_been_killed(server, error)
             raise
         finally:
             await client.aclose()
@@ -119,9 +119,10 @@ class World:
                 while not self.processes.has_gone(self.server) and not self.traffic.over:
                     await trio.sleep(0.02)
 
-    def _must_have_been_killed(self, running: Running) -> None:
+    def _must_have_been_killed(self, running: Running, error: SessionEndedError) -> None:
         if not running.killed:
-            what = f"a {running.kind} process went by itself: {self.processes.story(running)}"
+            story = self.processes.story(running)
+            what = f"a {running.kind} session ended by itself ({error}): {story}"
             self.ledger.wrong.append(("P7", what))
 
     def _perhaps_doom(self, running: Running, nursery: trio.Nursery) -> None:

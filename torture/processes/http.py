@@ -44,8 +44,8 @@ class HttpSession:
                 await self._reconnect()
             await self._stream.send_all(self._request(tool, json.dumps(message).encode()))
             status, body = await self._answer()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            raise SessionEndedError from None
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise SessionEndedError(f"call {self._calls}, {tool}: {error!r}") from None
         answer = json.loads(body)
         if status != 200 or "error" in answer:
             raise RuntimeError(f"{tool}: {status} {answer}")
@@ -90,13 +90,13 @@ class HttpSession:
         self._last = False
         try:
             self._stream = await trio.open_tcp_stream("127.0.0.1", self._port)
-        except OSError:
-            raise SessionEndedError from None
+        except OSError as error:
+            raise SessionEndedError(f"connecting once more: {error!r}") from None
 
     async def _more(self) -> None:
         chunk = await self._stream.receive_some(CHUNK)
         if not chunk:
-            raise SessionEndedError
+            raise SessionEndedError(f"call {self._calls}: end after {bytes(self._received)!r}")
         self._received += chunk
 
 
