@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
-from scheduler.endpoint.http import application, connections
+from scheduler.endpoint.http import application, connection, connections
 from tests.endpoint.over_http import (
     INITIALIZE,
     PATIENCE,
@@ -119,8 +120,32 @@ async def test_requests_that_come_before_their_turn_are_answered_in_order(
         assert (await served.ask(served.request(body, **headers), stream)).status == 200
 
 
-async def test_who_sends_on_and_on_before_the_answer_is_cut_off(tmp_path: Path) -> None:
+async def test_a_large_request_just_before_its_turn_is_answered(tmp_path: Path) -> None:
+    """A client that has the whole answer may be quicker than the server in putting it down."""
+    waiting = Waiting()
+    async with serving(tmp_path, server_of(waiting)) as served:
+        short, head = stateless("short")
+        large, large_head = stateless("echo")
+        large["params"]["arguments"] = {"text": "x" * 300_000}
+        requests = served.request(short, **head) + served.request(large | {"id": 2}, **large_head)
+        stream = await served.connect()
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(stream.send_all, requests)
+                await waiting.begun.wait()
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                waiting.allowed.set()
+            told = b""
+            while len(found := re.findall(rb'"id": ?(\d)', told)) < 2 or not told.endswith(b"}"):
+                told += await stream.receive_some()
+        assert found == [b"1", b"2"]
+
+
+async def test_who_sends_on_and_on_before_the_answer_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And the call that is waited for ends as if its client had gone, for so it will have."""
+    monkeypatch.setattr(connection, "SOON", 0.05)
     waiting = Waiting()
     async with serving(tmp_path, server_of(waiting)) as served:
         body, headers = stateless("task_claim")

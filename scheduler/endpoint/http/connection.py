@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 HEAD_TIME = 60.0  # seconds for the head of a request, and between two requests
 WRITE_TIME = 30.0  # seconds in which a client must take what is sent
 AHEAD = 64 * 1024  # bytes that may come before their turn: of requests behind the one answered
+SOON = 5.0  # seconds for more than that to have its turn
 CHUNK = 64 * 1024  # bytes read at a time
 
 
@@ -73,8 +74,19 @@ class Connection:
                 return
             self._next_is_due = False
             await self._protocol.handle(RawData(data))
-            if len(self._wire.trailing_data[0]) > AHEAD:
+            if len(self._wire.trailing_data[0]) > AHEAD and not await self._has_its_turn():
                 return
+
+    async def _has_its_turn(self) -> bool:
+        """Whether what came ahead can be taken now, or can soon; meanwhile nothing more is read.
+
+        A client that has the whole answer may send a large request before hypercorn has put down
+        that the answer is over.
+        """
+        if not self._next_is_due:
+            with trio.move_on_after(SOON) as self._reading:
+                await trio.sleep_forever()
+        return self._next_is_due
 
     async def _receive(self) -> bytes:
         """What comes next; nothing at the end, when time is up, or when the next one is due."""
