@@ -136,7 +136,7 @@ class Holdings:
         elif kind == "limit_key":
             self.fresh.update(self.queue.reopen_limit_key(name))
 
-    def take_best(self, lanes: Iterable[str] | None, is_open: IsOpen) -> Task | None:
+    def take_best(self, lanes: Iterable[str] | None, is_open: IsOpen | None) -> Task | None:
         """Take the ready task whose turn it is; it stays held, for its claim."""
         number = self.queue.pop(lanes, is_open)
         if number is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -180,7 +180,7 @@ class Loops:
 
     def _run_directly(self, to: To, message: Any, now: float) -> None:
         """One command alone: handler after handler, in the order in which mail would arrive."""
-        waiting: deque[Post] = deque([cast("Post", (to, message))])
+        waiting: deque[tuple[To, Any]] = deque(((to, message),))
         while waiting:
             to, message = waiting.popleft()
             if to is To.WRITER or to is To.OBSERVER:

@@ -16,10 +16,6 @@ KINDS_OF_WORKERS = 64  # whose turns are remembered, by the lanes they ask for
 LineName = tuple[str, str | None, str | None]  # lane, group, limit key
 
 
-def _always(lane: str, limit_key: str | None) -> bool:
-    return True
-
-
 def _even(group: str | None) -> float:
     return 1.0
 
@@ -134,8 +130,11 @@ class ReadyQueue:
 
     # ------------------------------------------------------------- the choice
 
-    def pop(self, lanes: Iterable[str] | None = None, is_open: IsOpen = _always) -> int | None:
-        """Take out the task whose turn it is over the lanes asked for (None: all); O(log n)."""
+    def pop(self, lanes: Iterable[str] | None = None, is_open: IsOpen | None = None) -> int | None:
+        """Take out the task whose turn it is over the lanes asked for (None: all); O(log n).
+
+        `is_open` tells whether tasks of a lane and limit key may start; None: all may.
+        """
         turns = self._turns_of(None if lanes is None else tuple(lanes))
         line = turns.next(is_open)
         if line is None:
@@ -147,7 +146,7 @@ class ReadyQueue:
             self._close(line)
         return number
 
-    def has_turn(self, lanes: Iterable[str] | None, is_open: IsOpen) -> bool:
+    def has_turn(self, lanes: Iterable[str] | None, is_open: IsOpen | None) -> bool:
         """Whether `pop` would find a task."""
         return self._turns_of(None if lanes is None else tuple(lanes)).next(is_open) is not None
 

@@ -76,7 +76,7 @@ class Turns:
             sharer.tag = max(sharer.tag, self._now)
         self._heads.offer(sharer)
 
-    def next(self, is_open: IsOpen) -> Line | None:
+    def next(self, is_open: IsOpen | None) -> Line | None:
         """The line whose turn it is. One that is not open must `stand` again when it is."""
         self._is_open = is_open
         try:
