@@ -203,7 +203,7 @@ class Holdings:
     def due(self) -> float:
         """The earliest moment at which a timer or a limit ends or a score moves; else inf."""
         timer = self._timers[0][0] if self._timers else inf
-        moment = self._moments_in_order[0][0] if self._moments_in_order else inf
+        moment = self._moments_in_order[0][0] if self._moments else inf
         return min(timer, moment, self.limits.due())
 
     def rescore_due(self, now: float) -> None:

@@ -61,7 +61,7 @@ class Loops:
         self._writer = writer
         self._observer = observer
         self._jumped = jumped
-        self._clock = Clock(wall, trio.current_time)
+        self._clock = Clock(wall, trio.lowlevel.current_clock().current_time)
         self._channels = {to: trio.open_memory_channel[Mail](inf) for to in To}
         self._door: Mail | None = None  # commands on their way to ingest, while it sleeps
         self._mail = 0  # lists that wait in mailboxes
@@ -130,7 +130,8 @@ class Loops:
     def now(self) -> float:
         """The time that actors live by (Unix seconds)."""
         now = self._clock.now()
-        if self._clock.jumped():
+        if self._clock.jumped:
+            self._clock.jumped = False
             self._jumped(now)
         return now
 

@@ -40,8 +40,8 @@ class Prioritizer:
     # ------------------------------------------------------------- time
 
     def due(self) -> float:
-        held = inf if self._store_is_down else self.holdings.due()
-        return min(held, self.leasing.due())
+        waiting_ends = self.leasing.due()
+        return waiting_ends if self._store_is_down else min(waiting_ends, self.holdings.due())
 
     def after(self, now: float) -> list[Post]:
         """End what time has ended, then hand out what became ready to the claims that wait."""
