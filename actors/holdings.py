@@ -60,7 +60,8 @@ class Holdings:
         if status is Status.READY:
             self.queue.add(_line_of(task), number, self._key(task))
             self.fresh.add(task.agent_type)
-            self._watch_deadline(task, facts, now)
+            if facts.due < inf:
+                self._watch_deadline(task, facts, now)
             return
         if status is Status.RUNNING:
             self.limits.attempt_lives(task)
@@ -104,7 +105,8 @@ class Holdings:
             self.tasks[task.number] = task
             self.facts[task.number] = entry.facts
             lines.setdefault(_line_of(task), []).append((self._key(task), task.number))
-            self._watch_deadline(task, entry.facts, now)
+            if entry.facts.due < inf:
+                self._watch_deadline(task, entry.facts, now)
         for line, keys in lines.items():
             self.queue.add_many(line, keys)
             self.fresh.add(line[0])
@@ -171,7 +173,8 @@ class Holdings:
         if task.status is Status.READY:
             self.queue.rekey(number, self._key(scored))
             self._forget_moment(number)
-            self._watch_deadline(scored, facts, now)
+            if facts.due < inf:
+                self._watch_deadline(scored, facts, now)
         if scored.priority != task.priority:
             self.tasks[number] = scored
             self.touch(scored)
@@ -186,8 +189,6 @@ class Holdings:
         return list(touched.values())
 
     def _watch_deadline(self, task: Task, facts: Facts, now: float) -> None:
-        if facts.due == inf:
-            return
         moment = priority.next_change(facts, task.estimated_duration, now)
         if moment < inf:
             self._moments[task.number] = moment

@@ -66,17 +66,17 @@ class ReadyQueue:
     def add(self, name: LineName, number: int, key: float) -> None:
         """Put a task in its line; O(log n)."""
         line = self._line(name)
-        line.places.add((key, number))
         self._entries[number] = (line, key)
-        self._head_may_be_new(line, number)
+        if line.add((key, number)):
+            _stand(self._lanes[line.lane], line)
 
     def add_many(self, name: LineName, places: Iterable[Place]) -> None:
-        """Put many tasks in one line: one sort instead of many insertions."""
+        """Put many tasks in one line."""
         fresh = list(places)
         if not fresh:
             return
         line = self._line(name)
-        line.places.update(fresh)
+        line.add_many(fresh)
         for key, number in fresh:
             self._entries[number] = (line, key)
         _stand(self._lanes[line.lane], line)
@@ -87,8 +87,8 @@ class ReadyQueue:
         if entry is None:
             return False
         line, key = entry
-        line.places.remove((key, number))
-        if not line.places:
+        line.remove((key, number))
+        if line.head is None:
             self._close(line)
         return True
 
@@ -96,10 +96,10 @@ class ReadyQueue:
         """Move a waiting task to the place of its new key; O(log n)."""
         line, old = self._entries[number]
         if key != old:
-            line.places.remove((old, number))
-            line.places.add((key, number))
+            line.remove((old, number))
             self._entries[number] = (line, key)
-            self._head_may_be_new(line, number)
+            if line.add((key, number)):
+                _stand(self._lanes[line.lane], line)
 
     def _line(self, name: LineName) -> Line:
         lane = self._lanes.get(name[0])
@@ -112,10 +112,6 @@ class ReadyQueue:
             if line.limit_key is not None:
                 self._limited.setdefault(line.limit_key, {})[name] = line
         return line
-
-    def _head_may_be_new(self, line: Line, number: int) -> None:
-        if line.places[0][1] == number:
-            _stand(self._lanes[line.lane], line)
 
     def _close(self, line: Line) -> None:
         name = (line.lane, line.group, line.limit_key)
@@ -139,10 +135,10 @@ class ReadyQueue:
         line = turns.next(is_open)
         if line is None:
             return None
-        _, number = line.places.pop(0)
+        number = line.pop()
         del self._entries[number]
         turns.started(line.group)
-        if not line.places:
+        if line.head is None:
             self._close(line)
         return number
 
