@@ -114,12 +114,12 @@ class Ingest:
 
     def _enqueue(self, command: c.Enqueue, now: float) -> list[Post]:
         requests = command.requests
-        if keys := _keys(requests):
-            return self._look_for(keys, command)
-        if not any([request.linked for request in requests]):  # noqa: C419 - half the time for one
+        if all([r.key is None and not r.linked for r in requests]):  # noqa: C419 - faster for one
             self._free.append(command)
             self._free_tasks += len(requests)
             return self._take_free(now) if self._free_tasks >= FREE_AT_ONCE else []
+        if keys := _keys(requests):
+            return self._look_for(keys, command)
         posts = self._take_free(now)
         numbers = self.ids.take(len(requests), now)
         made = [
