@@ -7,6 +7,7 @@ through `vfs`, and from the test that breaks it. Everything random comes from it
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from math import inf
 from random import Random
 
@@ -48,15 +49,17 @@ class Disk:
     """See the module.
 
     `operations` counts what was asked of it by kind, `troubles` what it did to whoever asked.
-    `deaths` rises with every crash and power loss. `capacity` (bytes) is how much its files may
+    `deaths` counts kills and power losses, `power_losses` the latter alone. `capacity` (bytes) is how much its files may
     hold together. `latency` (virtual seconds by kind of operation) adds up in `busy`, which the
-    test takes and resets.
+    test reads. `on_death` is called after each death, perhaps in the middle of an operation.
     """
 
     def __init__(self, seed: int = 0) -> None:
         self.operations: Counter[Operation] = Counter()
         self.troubles: Counter[Trouble] = Counter()
         self.deaths = 0
+        self.power_losses = 0
+        self.on_death: Callable[[], None] = _nothing
         self.capacity: float = inf
         self.latency: dict[Operation, float] = {}
         self.busy = 0.0
@@ -94,6 +97,7 @@ class Disk:
             name: self._nodes[name] if self._is_at(node.file, name) else Node(node.file)
             for name, node in self._durable_names.items()
         }
+        self.on_death()
 
     def power_loss(self, mode: PowerLoss) -> None:
         """The machine dies and starts again with what the platter holds.
@@ -102,6 +106,7 @@ class Disk:
         in which it was written, the last of it cut between sectors. "reordered": any of it is,
         in any order, some of it cut.
         """
+        self.power_losses += 1
         survivors = self._survivors(mode)
         self._nodes = self._surviving_names(mode)
         for node in self._nodes.values():
@@ -319,3 +324,7 @@ class Disk:
     def _is_at(self, file: File, name: str) -> bool:
         node = self._nodes.get(name)
         return node is not None and node.file is file
+
+
+def _nothing() -> None:
+    """Nobody wants to hear of it."""
