@@ -79,7 +79,7 @@ def _read(connection: sqlite3.Connection) -> Body | None:
 
 
 def examine(ledger: Ledger, body: Body) -> None:
-    """Everything that clients were told must be in the file. What it holds is known from now on."""
+    """Everything that clients were told must be in the file."""
     _nothing_lost(ledger, body)
     _nothing_twice(ledger, body)
     _whole_batches(ledger, body)
@@ -105,10 +105,6 @@ def _nothing_lost(ledger: Ledger, body: Body) -> None:
         hold = known.hold
         if hold is not None and row.revision == hold.revision and row.token != hold.token:
             raise Broken("P3", f"{name(known)} is not held by {hold}")
-        if row.revision > known.revision:
-            known.revision, known.facts, known.heard = row.revision, row.told, ledger.heard()
-        known.facts = row.told
-        known.completed = known.completed or row.told[0] is Status.COMPLETED
 
 
 def _nothing_twice(ledger: Ledger, body: Body) -> None:

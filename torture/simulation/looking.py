@@ -15,7 +15,7 @@ class Looking(Client):
     def __init__(self) -> None:
         super().__init__()
         self.picture: dict[int, tuple[int, Status]] = {}
-        self.since = 0
+        self.since: int | None = 0  # None: from now on
 
     async def get(self, op: Op) -> str:
         """One task, with its neighbors or without."""
@@ -47,9 +47,9 @@ class Looking(Client):
             changes, reached = await self.handle.read_changes(self.since, limit=50, wait=wait)
         except SequenceTooOld:
             self.picture.clear()
-            self.since = 0 if not self.world.forgets else -1
+            self.since = None if self.world.forgets else 0
             raise
-        before = self.since
+        before = self.since or 0
         for change in changes:
             if change.sequence <= before:
                 raise Broken("P1", f"the feed went back from {before} to {change.sequence}")
