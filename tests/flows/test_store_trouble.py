@@ -74,6 +74,22 @@ async def test_reads_do_not_tell_what_may_still_be_lost() -> None:
         assert (await scheduler.get(task)).base_priority == 9
 
 
+async def test_an_end_that_is_not_saved_can_be_explained() -> None:
+    """No actor holds the task any more, and the record does not know that yet."""
+    store = FailingStore(MemoryStore(), ("write", "commit"))
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        (claim,) = await scheduler.claim("w")
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.complete, claim)
+            await trio.sleep(1)
+            explanation = await scheduler.explain(task)
+            assert explanation.reason == "running: it has ended, which waits to be saved"
+            store.failing = False
+        assert (await scheduler.explain(task)).reason.startswith("completed at")
+
+
 async def test_a_claim_with_an_unknown_outcome_goes_back() -> None:
     """The caller got an error, so nobody works on the task: another gets it after the outage."""
     store = FailingStore(MemoryStore())
