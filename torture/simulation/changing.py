@@ -33,7 +33,9 @@ class Changing(Client):
         for known in candidates[:1] or self.some():
             op.targets = (known.number,)
             known.retried = True
-            tasks = await self.handle.retry(known.task, cascade=self.rng.random() < 0.5)
+            op.reopens = self.rng.random() < 0.5
+            self.ledger.reopening += op.reopens
+            tasks = await self.handle.retry(known.task, cascade=op.reopens)
             for task in tasks:
                 self.ledger.saw(task, op).retried = True
             return f"{known.task.id} {len(tasks)}"

@@ -95,4 +95,5 @@ class Op:
     meddling: list[Known] = field(default_factory=list)
     sweeping: str | None = None  # the prefix of holders that are released
     lane: str | None = None  # that is paused or let on
+    reopens: bool = False  # a retry with a cascade
     targets: tuple[int, ...] = ()  # numbers that it names

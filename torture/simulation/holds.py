@@ -44,6 +44,11 @@ class Holds:
         moment = self._ledger.now() if until is None else until
         self._renewed_for_all = max(self._renewed_for_all, moment)
 
+    @property
+    def troubled(self) -> bool:
+        """Whether the store may be failing now."""
+        return self._renewed_for_all >= self._ledger.now()
+
     def doubt_all(self) -> None:
         """The file went back: nobody knows what his claim is worth."""
         for hold in self.by_token.values():
@@ -112,7 +117,9 @@ class Holds:
     def _must_have_met(self, known: Known) -> None:
         for number in sorted(known.requires):
             other = self._ledger.known.get(number)
-            if other is not None and not other.completed and not other.completing:
+            if other is None or other.completed or other.completing:
+                continue
+            if not self._ledger.prunable(other):  # one that is forgotten counts as met
                 raise Broken("P5", f"{known.number} was claimed before {number} completed")
 
     # ------------------------------------------------------------- answers

@@ -29,6 +29,7 @@ class Ledger:
         self.wishes: dict[str, Wish] = {}
         self.keys: dict[str, int] = {}
         self.holds = Holds(self)
+        self.reopening = 0  # retries of which nobody knows (yet) what they re-opened
         self.lanes: dict[str, bool] = {}
         self.lane_doubts: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
@@ -50,8 +51,10 @@ class Ledger:
         """The call was refused and has changed nothing."""
         if isinstance(error, UnknownTask):
             for number in op.targets:
-                if number in self.known and not self.prunable(self.known[number]):
-                    raise Broken("P1", f"{number} is unknown, and was there: {error}")
+                known = self.known.get(number)
+                named = known is not None and known.task.id == error.received
+                if known is not None and named and not self.prunable(known):
+                    raise Broken("P1", f"{name(known)} is unknown, and was there: {error}")
         for wish in op.wishes:
             wish.refused = True
             wish.pending -= 1
@@ -60,6 +63,7 @@ class Ledger:
         for known in op.completing:
             known.completing -= 1
         self._end_meddling(op)
+        self.reopening -= op.reopens
         if op.lane is not None:
             self.lane_doubts[op.lane] -= 1
 
@@ -75,6 +79,7 @@ class Ledger:
         self.counts["acknowledged"] += 1
         for wish in op.wishes:
             wish.pending -= 1
+        self.reopening -= op.reopens
         self._end_meddling(op)
 
     def _end_meddling(self, op: Op) -> None:
@@ -137,7 +142,7 @@ class Ledger:
             task.revision,
             told(task),
             self.heard(),
-            -inf if task.status.finished else self.now(),
+            -inf if task.status.finished or self.holds.troubled else self.now(),
         )
         self.known[task.number] = known
         return known
@@ -175,8 +180,8 @@ class Ledger:
         known.requires |= set(task.requires)
         known.follows |= set(task.follows)
         known.completed = known.completed or task.status is Status.COMPLETED
-        if not task.status.finished:
-            known.at = self.now()
+        if not task.status.finished and not self.holds.troubled:
+            known.at = self.now()  # while the disk fails, it may have ended since
 
     def moved(self, numbers: Iterable[int], op: Op) -> None:
         """These have changed with the call, nobody said to what."""

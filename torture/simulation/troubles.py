@@ -13,7 +13,6 @@ from torture.simulation.plan import Faults
 from torture.simulation.world import World
 
 SOON = 60  # operations within which a death strikes
-JUMP = 10.0  # seconds forward from which on everybody is given a full lease
 LONGEST = 600.0  # seconds by which the clock may be wrong: receipts are kept for an hour
 
 
@@ -100,15 +99,11 @@ class Troubles:
 
     def _step_clock(self) -> str:
         """Somebody sets the clock."""
-        lives, holds = self._world.lives, self._world.ledger.holds
+        lives = self._world.lives
         seconds = self._rng.choice((-300.0, -30.0, -1.0, 1.0, 8.0, 30.0, 300.0))
         if abs(lives.wall_offset + seconds) > LONGEST:
             seconds = -lives.wall_offset
-        lives.wall_offset += seconds
-        if seconds > 0:
-            holds.set_forward(seconds)
-        if seconds > JUMP / 2:
-            holds.renew_all()
+        lives.set_clock(seconds)
         return f"{seconds:+g}"
 
     def end(self) -> None:
