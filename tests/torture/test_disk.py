@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -227,3 +228,23 @@ def test_a_store_on_it_is_refused_heals_and_is_found_again(tmp_path: Path) -> No
             mounted.disk.power_loss("dropped")
         with closing(open_store(mounted, path)) as store:
             assert store.tasks(range(20)).keys() == {1, *range(3, 20)}
+
+
+def test_a_sync_that_failed_before_a_restart_costs_nothing_later(tmp_path: Path) -> None:
+    """The log of the dead reads well and has a hole on the platter: it is mended first."""
+    path = str(tmp_path / "tasks.db")
+    for seed in range(8):
+        with Mounted(Disk(seed)) as mounted:
+            mounted.disk.create(os.path.realpath(path))
+            with closing(open_store(mounted, path)) as store:
+                Journal(store).insert(make_task(1)).commit()
+                mounted.disk.inject(lasting("io", operations=["sync"]))
+                with pytest.raises(StoreUnavailable):
+                    Journal(store).insert(make_task(2, summary="x" * 9_000)).commit()
+                mounted.disk.kill()
+                mounted.disk.heal()
+            with closing(open_store(mounted, path)) as store:
+                Journal(store).insert(make_task(3)).commit()
+                mounted.disk.power_loss("dropped")
+            with closing(open_store(mounted, path)) as store:
+                assert store.tasks([1, 2, 3]).keys() >= {1, 3}

@@ -12,7 +12,7 @@ from math import inf
 from random import Random
 
 from torture.disk.faults import Fault, Operation, PowerLoss, Trouble
-from torture.disk.files import SECTOR, File, Write, apply, sectors
+from torture.disk.files import PAGE, SECTOR, File, Write, apply, sectors
 from torture.disk.locks import FileLocks, SharedMemory
 
 
@@ -203,6 +203,19 @@ class Disk:
         handle.node.file.sync()
         if self._durable_names.get(handle.name) is not self._nodes.get(handle.name):
             self._durable_names = dict(self._nodes)  # SQLite syncs the folder of a new log too
+
+    def write_again(self, name: str) -> None:
+        """Write a byte of each page as it is, and sync: what was forgotten is written, too."""
+        handle = self.open(name, create=False)
+        if handle is None:
+            return
+        try:
+            content = handle.node.file.seen
+            for offset in range(0, len(content), PAGE):
+                self.write(handle, offset, bytes(content[offset : offset + 1]))
+            self.sync(handle)
+        finally:
+            self.close(handle)
 
     def size(self, handle: Handle) -> int:
         self._enter("size", handle.name, handle)

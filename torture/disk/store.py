@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 
+from persistence.failures import unavailable
 from persistence.sqlite import SQLiteStore, open_sqlite
 from persistence.store import Durability
 from persistence.wal import WalGauge
-from torture.disk.disk import Disk
+from torture.disk.disk import Disk, DiskError
 from torture.disk.vfs import Mounted
 
 
@@ -39,6 +40,10 @@ def open_store(mounted: Mounted, path: str, durability: Durability = "synced") -
     """
     path = os.path.realpath(path)
     mounted.disk.create(path)
+    try:
+        mounted.disk.write_again(path + "-wal")  # as `write_log_again` does on a real disk
+    except DiskError as error:
+        raise unavailable(str(error), path, "Try again.", retryable=True) from error
     store = open_sqlite(path, durability=durability, vfs=mounted.name)
     store._wal = DiskGauge(path, mounted.disk)
     return store
