@@ -243,4 +243,6 @@ def _must_be_a_prefix(ledger: Ledger, rows: Mapping[int, Row], lost: int) -> Non
     for number in rows:
         known = ledger.known.get(number)
         if known is not None and known.sent > lost:
-            raise Broken("P1", f"{name(known)} is there, and what was told before it was sent is not")
+            raise Broken(
+                "P1", f"{name(known)} is there, and what was told before it was sent is not"
+            )

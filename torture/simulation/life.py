@@ -36,7 +36,9 @@ FULL_LEASE_AFTER = 2.5  # seconds after trouble, at the most, when the store is 
 class Lives:
     """See the module. `handle` is the scheduler while it lives; `doors` lead to it as from afar."""
 
-    def __init__(self, plan: Plan, path: str, mounted: Mounted, ledger: Ledger, trace: Trace) -> None:
+    def __init__(
+        self, plan: Plan, path: str, mounted: Mounted, ledger: Ledger, trace: Trace
+    ) -> None:
         self.plan = plan
         self.path = path
         self.mounted = mounted
@@ -193,5 +195,3 @@ class Lives:
 
 def _short(error: SchedulerError) -> str:
     return f"{error.code} {error.message.split('(')[0]}"
-
-

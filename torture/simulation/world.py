@@ -76,4 +76,3 @@ class World:
         door = SharedDoor(rng.getrandbits, self.lives.wall_clock)
         self.lives.doors.append(door)
         return Handle(door)
-
