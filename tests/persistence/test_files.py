@@ -64,10 +64,17 @@ class TestOpening:
         written: list[int] = []
         synced: list[bytes] = []
         pwrite, fsync = os.pwrite, os.fsync
-        monkeypatch.setattr(
-            os, "pwrite", lambda fd, data, at: written.append(at) or pwrite(fd, data, at)
-        )
-        monkeypatch.setattr(os, "fsync", lambda fd: synced.append(log.read_bytes()) or fsync(fd))
+
+        def note_write(descriptor: int, data: bytes, offset: int) -> int:
+            written.append(offset)
+            return pwrite(descriptor, data, offset)
+
+        def note_sync(descriptor: int) -> None:
+            synced.append(log.read_bytes())
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "pwrite", note_write)
+        monkeypatch.setattr(os, "fsync", note_sync)
         write_log_again(str(killed))
         assert written == list(range(0, len(content), 4_096))
         assert synced == [content] == [log.read_bytes()]

@@ -144,9 +144,9 @@ def test_no_more_fits_than_there_is_space_for() -> None:
 
 @contextmanager
 def connected(
-    mounted: Mounted, synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    mounted: Mounted, synchronous: Literal["FULL", "NORMAL"] = "FULL", name: str = NAME
 ) -> Iterator[sqlite3.Connection]:
-    uri = f"file:{NAME}?vfs={mounted.name}"
+    uri = f"file:{name}?vfs={mounted.name}"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         assert connection.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -248,3 +248,24 @@ def test_a_sync_that_failed_before_a_restart_costs_nothing_later(tmp_path: Path)
                 mounted.disk.power_loss("dropped")
             with closing(open_store(mounted, path)) as store:
                 assert store.tasks([1, 2, 3]).keys() >= {1, 3}
+
+
+def test_a_checkpoint_after_a_failed_sync_damages_nothing(tmp_path: Path) -> None:
+    """Where commits do not sync, a checkpoint must not trust the log after one that failed."""
+    path = str(tmp_path / "tasks.db")
+    for seed in range(16):
+        with Mounted(Disk(seed)) as mounted:
+            with closing(open_store(mounted, path, "committed")) as store:
+                store.checkpoint()
+                journal = Journal(store)
+                for number in range(1, 30):
+                    journal.insert(make_task(number, summary="x" * 2_000)).commit()
+                mounted.disk.inject(Fault("io", operations=["sync"], on="-wal"))
+                with pytest.raises(StoreUnavailable):
+                    store.checkpoint()
+                at = 1 + seed // 2
+                mounted.disk.inject(Fault("reordered", at=at, operations=["write"], on=".db"))
+                with suppress(StoreUnavailable):
+                    store.checkpoint()
+            with connected(mounted, name=os.path.realpath(path)) as connection:
+                assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
