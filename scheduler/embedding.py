@@ -59,9 +59,9 @@ async def open_scheduler(
     a call that finds too much unsaved raises Overloaded after so many seconds; by default it
     waits. `closing_time` is how many seconds the end of the block may take to save what is left,
     if the disk fails. `wall_clock` (Unix seconds), `random_bits`, `store`, `timer` and `place` are
-    for tests and simulations. `timer` (seconds) measures commits, of which slow ones go to a thread,
-    or to another `place`; None: none is measured and none goes there, so that a run can be repeated
-    exactly.
+    for tests and simulations. `timer` (seconds) measures commits, of which slow ones go to a
+    thread, or to another `place`; None: none is measured and none goes there, so that a run can be
+    repeated exactly.
 
     Leaving the block answers those who wait, saves everything and closes the file. Raises
     StoreLocked, StoreCorrupt, StoreNewer, StoreUnavailable.
