@@ -206,7 +206,7 @@ class Persister:
     def after(self, now: float) -> list[Post]:
         posts: list[Post] = []
         if not self._store_is_busy:
-            self._answers.take_ended(self._unsaved, now)
+            self._answers.take_ended(self._hidden(), now)
         posts += self._give_up_waiting(now)
         if not self._store_is_busy and self._write_at <= now:
             posts += self._save(now)

@@ -74,6 +74,20 @@ async def test_reads_do_not_tell_what_may_still_be_lost() -> None:
         assert (await scheduler.get(task)).base_priority == 9
 
 
+async def test_who_counts_on_a_change_that_is_not_saved_can_wait_for_it() -> None:
+    """In accepted mode a task is there from its answer on, also for a wait that ends in vain."""
+    store = FailingStore(MemoryStore(), ("write", "commit"))
+    async with open_scheduler(
+        store=store, durability="accepted", wall_clock=virtual_wall
+    ) as scheduler:
+        await scheduler.enqueue("before")
+        store.failing = True
+        task = await scheduler.enqueue("work")
+        await trio.sleep(1)
+        assert [one.id for one in await scheduler.wait([task], timeout=1)] == [task.id]
+        store.failing = False
+
+
 async def test_an_end_that_is_not_saved_can_be_explained() -> None:
     """No actor holds the task any more, and the record does not know that yet."""
     store = FailingStore(MemoryStore(), ("write", "commit"))
