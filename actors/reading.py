@@ -95,7 +95,7 @@ class Reading:
             case m.Explaining():
                 self._explain(question)
             case c.Explain(number, reply):
-                reply.answer(_explain_finished(self.existing(number)))
+                reply.answer(_explain_ended(self.existing(number)))
             case _:
                 assert_never(question)
 
@@ -238,11 +238,14 @@ def _results_of(task: Task, results: dict[int, str], room: int) -> tuple[dict[st
     return left, room, truncated
 
 
-def _explain_finished(task: Task) -> Explanation:
-    assert task.finished_at is not None
+def _explain_ended(task: Task) -> Explanation:
+    """No actor holds the task any more; on record it may still be as it was before its end."""
+    reason = f"{task.status}: it has ended, which waits to be saved"
+    if task.finished_at is not None:
+        reason = f"{task.status} at {utc_text(task.finished_at)}"
     return Explanation(
         task=task,
-        reason=f"{task.status} at {utc_text(task.finished_at)}",
+        reason=reason,
         score=task.priority,
         components=Components(0.0, 0.0, 0.0, 0.0, 0.0),
         aging=0.0,

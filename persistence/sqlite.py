@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Any
@@ -18,7 +18,7 @@ from persistence import statements as sql
 from persistence.failures import Translating
 from persistence.filesystem import refuse_network
 from persistence.listing import listed
-from persistence.opening import connect, prepare_file, take_over
+from persistence.opening import connect, prepare_file, take_over, write_log_again
 from persistence.ownership import Ownership
 from persistence.pruning import prune
 from persistence.rows import Row, edges_of, schedule_of, status_of, tasks_of
@@ -46,19 +46,22 @@ def open_sqlite(
     durability: Durability = "synced",
     vfs: str | None = None,
     address: str | None = None,
+    mend_log: Callable[[str], None] = write_log_again,
 ) -> SQLiteStore:
     """Open a database file, made if it is not there, and become its owner.
 
     `address` is where other processes will be served. `vfs` names the SQLite file layer to use,
-    for tests. Raises StoreUnavailable, StoreLocked, StoreCorrupt, StoreNewer.
+    and `mend_log(path)` sees to a log there, for tests. Raises StoreUnavailable, StoreLocked,
+    StoreCorrupt, StoreNewer.
     """
     path = os.path.realpath(path)
     refuse_network(path)
     prepare_file(path)
     ownership = Ownership(path, address)
     try:
+        mend_log(path)
         connection = connect(path, durability, vfs)
-        return SQLiteStore(path, connection, take_over(connection, path), ownership)
+        return SQLiteStore(path, connection, take_over(connection, path), ownership, mend_log)
     except BaseException:
         ownership.abandon()
         raise
@@ -68,13 +71,20 @@ class SQLiteStore:
     """Implements Store; see there for what each method promises."""
 
     def __init__(
-        self, path: str, connection: sqlite3.Connection, epoch: int, ownership: Ownership
+        self,
+        path: str,
+        connection: sqlite3.Connection,
+        epoch: int,
+        ownership: Ownership,
+        mend_log: Callable[[str], None],
     ) -> None:
         self._path = path
         self._epoch = epoch
         self._connection = connection
         self._ownership = ownership
         self._wal = WalGauge(path)
+        self._mend_log = mend_log
+        self._log_in_doubt = False  # since a sync of it may have failed
         self._translating = Translating(path)
         self._committing = Translating(path, outcome="unknown")
 
@@ -114,14 +124,20 @@ class SQLiteStore:
         return self._wal.pages()
 
     def checkpoint(self) -> None:
+        if self._log_in_doubt:
+            self._mend_log(self._path)
+        self._log_in_doubt = True
         with self._translating:
             _busy, _frames, copied = self._connection.execute(sql.CHECKPOINT).fetchone()
+        self._log_in_doubt = False
         self._wal.copied(copied)
 
     def close(self) -> None:
         self.rollback()
-        with suppress(StoreError, sqlite3.Error):
-            self.checkpoint()
+        for _ in range(2):  # or else SQLite tries once more by itself, with the log as it is
+            with suppress(StoreError, sqlite3.Error):
+                self.checkpoint()
+                break
         with suppress(sqlite3.Error):
             self._connection.close()
         self._wal.close()

@@ -260,3 +260,47 @@ async def test_times_in_texts_end_in_z(scheduler: Scheduler) -> None:
     texts += [lost.value.message, (await scheduler.explain(task)).reason]
     for text in texts:
         assert re.search(r" \d{4}-\d\d-\d\dT[\d:.]+Z$", text), text
+
+
+async def test_a_blocked_task_waits_again_for_what_is_reopened(scheduler: Scheduler) -> None:
+    """Blocked before or since: the record shows the same edge, and no circle may come about."""
+    first, other = await scheduler.enqueue("first"), await scheduler.enqueue("other")
+    before = await scheduler.enqueue("before", prerequisites=[other], run_after=[first])
+    since = await scheduler.enqueue("since", run_after=[first])
+    await scheduler.cancel(first)
+    await scheduler.retry(first)
+    assert (await scheduler.get(since)).status is Status.READY
+    await scheduler.add_prerequisites(since, [other])
+    for task in (before, since):
+        assert {one.id for one in (await scheduler.explain(task)).blocked_by} == {
+            first.id,
+            other.id,
+        }
+        with pytest.raises(DependencyCycle):
+            await scheduler.add_prerequisites(first, run_after=[task])
+
+
+async def test_a_task_that_stays_open_does_not_wait_again(scheduler: Scheduler) -> None:
+    """What was met stays met as long as nothing else blocks the task."""
+    first, done = await scheduler.enqueue("first"), await scheduler.enqueue("done")
+    task = await scheduler.enqueue("task", run_after=[first])
+    await scheduler.cancel(first)
+    await scheduler.cancel(done)
+    await scheduler.retry(first)
+    assert (await scheduler.add_prerequisites(task, run_after=[done])).status is Status.READY
+
+
+async def test_a_retry_that_would_close_a_circle_is_refused(scheduler: Scheduler) -> None:
+    """It changes nothing, and can be had as soon as the circle is open."""
+    one, gate = await scheduler.enqueue("one"), await scheduler.enqueue("gate")
+    two = await scheduler.enqueue("two", run_after=[one])
+    await scheduler.cancel(one)
+    await scheduler.cancel(two)
+    await scheduler.retry(one)
+    await scheduler.add_prerequisites(one, [gate], run_after=[two])
+    with pytest.raises(DependencyCycle):
+        await scheduler.retry(two)
+    assert (await scheduler.get(two)).status is Status.CANCELLED
+    await finish(scheduler, gate)
+    await finish(scheduler, one)
+    assert [task.status for task in await scheduler.retry(two)] == [Status.READY]
