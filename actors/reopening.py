@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
 from msgspec.structs import replace
 
@@ -13,9 +13,9 @@ from actors import refusals
 from actors.dependencies import Dependencies
 from actors.messages import Entry, Post, To
 from persistence.store import Loaded
-from scheduler.domain import ids, lifecycle
+from scheduler.domain import ids, lifecycle, ordering
 from scheduler.domain.durations import Durations
-from scheduler.domain.errors import IllegalTransition
+from scheduler.domain.errors import DependencyCycle, IllegalTransition
 from scheduler.domain.task import Status, Task
 
 DEAD = (Status.FAILED, Status.CANCELLED)
@@ -46,6 +46,7 @@ def reopen(dependencies: Dependencies, message: m.FallenFound, now: float) -> li
     dependencies.check_room(len(reopened))
     tasks = list(reopened.values())
     dependencies.graph.admit(tasks)
+    _let_wait_again(dependencies, reopened)
     handed, kept = dependencies.place(tasks, now, lifecycle.open_at)
     answer = m.TasksMade(command.reply, list(reopened))
     was = {task.number: task.status for task in message.tasks if task.number in reopened}
@@ -78,7 +79,26 @@ def _prerequisites_first(tasks: Mapping[int, Task]) -> Iterator[int]:
         number: [other for other in task.requires + task.follows if other in tasks]
         for number, task in tasks.items()
     }
-    return iter(tuple(TopologicalSorter(within).static_order()))
+    try:
+        return iter(tuple(TopologicalSorter(within).static_order()))
+    except CycleError as error:  # one was let run after another that had fallen before
+        raise ordering.cycle(error.args[1][:0:-1]) from None
+
+
+def _let_wait_again(dependencies: Dependencies, reopened: Mapping[int, Task]) -> None:
+    """What is BLOCKED, and is to run after a re-opened task, waits for it once more. O(held).
+
+    So it is after a restart, too: the record tells which tasks are named, not which were met.
+    Raises DependencyCycle, and then nothing is re-opened.
+    """
+    graph = dependencies.graph
+    try:
+        for task in dependencies.held.values():
+            if task.status is Status.BLOCKED and not reopened.keys().isdisjoint(task.follows):
+                graph.connect(task.number, (), [n for n in task.follows if n in reopened])
+    except DependencyCycle:
+        graph.settle_many([(number, True) for number in reopened])
+        raise
 
 
 def _obstacle(task: Task, dependencies: Dependencies, dead: Container[int]) -> int | None:

@@ -51,9 +51,12 @@ def add_prerequisites(
     if missing:
         return [prerequisites.look_up(missing, statuses, command)]
     prerequisites.check(probe, dependencies.graph, statuses)
-    dependencies.graph.connect(number, requires, follows)
+    graph = dependencies.graph
+    blocks = any(other in graph for other in requires + follows)
+    again = task.follows if blocks else ()  # BLOCKED, it waits for all that it names: reopening.py
+    graph.connect(number, requires, follows + again)
     task = lifecycle.revise(task, requires=task.requires + requires, follows=task.follows + follows)
-    if dependencies.graph.open_prerequisites(number):
+    if graph.open_prerequisites(number):
         task = lifecycle.block(task)
     else:
         task = lifecycle.open_at(task, now)

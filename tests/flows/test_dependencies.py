@@ -260,3 +260,61 @@ async def test_times_in_texts_end_in_z(scheduler: Scheduler) -> None:
     texts += [lost.value.message, (await scheduler.explain(task)).reason]
     for text in texts:
         assert re.search(r" \d{4}-\d\d-\d\dT[\d:.]+Z$", text), text
+
+
+async def test_a_blocked_task_runs_after_the_second_life_of_a_task_too(
+    scheduler: Scheduler,
+) -> None:
+    """What it waits for is the same before and after a restart, so it can close no circle."""
+    first, gate = await scheduler.enqueue_many([TaskSpec("first"), TaskSpec("gate")])
+    last = await scheduler.enqueue("last", prerequisites=[gate], run_after=[first])
+    await scheduler.cancel(first)
+    assert [other.id for other in (await scheduler.explain(last)).blocked_by] == [gate.id]
+    await scheduler.retry(first)
+    assert len((await scheduler.explain(last)).blocked_by) == 2
+    with pytest.raises(DependencyCycle):
+        await scheduler.add_prerequisites(first, [last])
+
+
+async def test_a_task_that_is_blocked_again_waits_for_all_that_it_names(
+    scheduler: Scheduler,
+) -> None:
+    """Also for one that had ended when it was enqueued, and was re-opened since."""
+    first, gate = await scheduler.enqueue_many([TaskSpec("first"), TaskSpec("gate")])
+    await scheduler.cancel(first)
+    last = await scheduler.enqueue("last", run_after=[first])
+    await scheduler.retry(first)
+    assert (await scheduler.get(last)).status is Status.READY
+    await scheduler.add_prerequisites(last, [gate])
+    assert len((await scheduler.explain(last)).blocked_by) == 2
+
+
+async def test_a_retry_that_would_close_a_circle_is_refused(scheduler: Scheduler) -> None:
+    """The task would wait for one that is to run after it; nothing is re-opened."""
+    gate, last = await scheduler.enqueue_many([TaskSpec("gate"), TaskSpec("last")])
+    first = await scheduler.enqueue("first", prerequisites=[last])
+    await scheduler.cancel(first)
+    await scheduler.add_prerequisites(last, [gate], run_after=[first])
+    with pytest.raises(DependencyCycle):
+        await scheduler.retry(first)
+    assert (await scheduler.get(first)).status is Status.CANCELLED
+    await finish(scheduler, gate)
+    await finish(scheduler, last)
+    assert [task.status for task in await scheduler.retry(first)] == [Status.READY]
+
+
+async def test_tasks_that_fell_in_two_lives_of_their_root_may_name_each_other(
+    scheduler: Scheduler,
+) -> None:
+    """A cascade that would close a circle is refused, and the scheduler goes on."""
+    root, last = await scheduler.enqueue_many([TaskSpec("root"), TaskSpec("last")])
+    first = await scheduler.enqueue("first", prerequisites=[root, last])
+    await scheduler.cancel(root)
+    await scheduler.add_prerequisites(last, run_after=[first])
+    await scheduler.retry(root)
+    await scheduler.add_prerequisites(last, [root])
+    await scheduler.cancel(root)
+    with pytest.raises(DependencyCycle) as caught:
+        await scheduler.retry(root, cascade=True)
+    assert caught.value.path == [last.id, first.id] or caught.value.path == [first.id, last.id]
+    assert (await scheduler.retry(root))[0].status is Status.READY
