@@ -239,10 +239,13 @@ def _results_of(task: Task, results: dict[int, str], room: int) -> tuple[dict[st
 
 
 def _explain_finished(task: Task) -> Explanation:
-    assert task.finished_at is not None
+    """For a task that had finished when it was asked for; a retry may have come since."""
+    ended = task.finished_at
     return Explanation(
         task=task,
-        reason=f"{task.status} at {utc_text(task.finished_at)}",
+        reason=f"{task.status}: re-opened just now"
+        if ended is None
+        else f"{task.status} at {utc_text(ended)}",
         score=task.priority,
         components=Components(0.0, 0.0, 0.0, 0.0, 0.0),
         aging=0.0,

@@ -1,0 +1,74 @@
+"""A command that crosses the retry of a finished task is answered as if it had come before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors import commands as c
+from actors.messages import To
+from actors.reply import Reply
+from scheduler.domain.errors import AlreadyFinished
+from scheduler.domain.priority import SOURCE_SCORES
+from scheduler.domain.request import checked_all
+from scheduler.domain.spec import TaskSpec
+from scheduler.domain.views import Explanation
+
+from .mailroom import Mailroom
+
+
+def heard(reply: Reply[Any]) -> Any:
+    assert reply.answered
+    with pytest.raises(StopIteration) as told:
+        reply.wait().send(None)
+    return told.value.value
+
+
+@pytest.fixture
+def room() -> Mailroom:
+    return Mailroom()
+
+
+def crossed(room: Mailroom, make: Any) -> Reply[Any]:
+    """The reply to a command that meets the resolver just before the task is re-opened there."""
+    requests = checked_all([TaskSpec("work")], SOURCE_SCORES)
+    made = room.send(c.Enqueue(requests, Reply()))
+    room.settle()
+    number = heard(made)[0].number
+    room.send(c.Cancel(number, None, False, Reply()))
+    room.settle()
+    room.send(c.Retry(number, False, Reply()))
+    for to in (To.INGEST, To.RESOLVER, To.PRIORITIZER):
+        room.deliver(to)
+    reply: Reply[Any] = room.send(make(number))
+    for to in (To.INGEST, To.PRIORITIZER):
+        room.deliver(to)  # to the resolver, whichever way it goes
+    room.deliver(To.PERSISTER)  # which has found the task
+    for to in (To.RESOLVER, To.PRIORITIZER, To.PERSISTER):
+        room.deliver(to, 2)
+    room.settle()
+    room.check()
+    return reply
+
+
+def test_explain(room: Mailroom) -> None:
+    """It tells of the task as it stands; once this ended the scheduler."""
+    reply = crossed(room, lambda number: c.Explain(number, Reply()))
+    explanation: Explanation = heard(reply)
+    assert explanation.reason.startswith(str(explanation.task.status))
+
+
+@pytest.mark.parametrize("name", ["update", "cancel", "add_prerequisites"])
+def test_changes(room: Mailroom, name: str) -> None:
+    """They are refused because it had finished, and a second call will find it open."""
+    makes = {
+        "update": lambda number: c.Update(number, {"base_priority": 9}, Reply()),
+        "cancel": lambda number: c.Cancel(number, None, False, Reply()),
+        "add_prerequisites": lambda number: c.AddPrerequisites(number, (number,), (), Reply()),
+    }
+    reply = crossed(room, makes[name])
+    assert reply.answered
+    with pytest.raises(AlreadyFinished) as told:
+        reply.wait().send(None)
+    assert "again" in str(told.value.hint)
