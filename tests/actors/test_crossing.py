@@ -1,4 +1,4 @@
-"""A command that crosses the retry of a finished task is answered as if it had come before."""
+"""Commands that cross a change on its way are answered as if they had come before or after it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def room() -> Mailroom:
     return Mailroom()
 
 
-def crossed(room: Mailroom, make: Any) -> Reply[Any]:
+def crossed_a_retry(room: Mailroom, make: Any) -> Reply[Any]:
     """The reply to a command that meets the resolver just before the task is re-opened there."""
     requests = checked_all([TaskSpec("work")], SOURCE_SCORES)
     made = room.send(c.Enqueue(requests, Reply()))
@@ -52,23 +52,39 @@ def crossed(room: Mailroom, make: Any) -> Reply[Any]:
     return reply
 
 
-def test_explain(room: Mailroom) -> None:
+def test_explain_and_retry(room: Mailroom) -> None:
     """It tells of the task as it stands; once this ended the scheduler."""
-    reply = crossed(room, lambda number: c.Explain(number, Reply()))
+    reply = crossed_a_retry(room, lambda number: c.Explain(number, Reply()))
     explanation: Explanation = heard(reply)
     assert explanation.reason.startswith(str(explanation.task.status))
 
 
 @pytest.mark.parametrize("name", ["update", "cancel", "add_prerequisites"])
-def test_changes(room: Mailroom, name: str) -> None:
+def test_changes_and_retry(room: Mailroom, name: str) -> None:
     """They are refused because it had finished, and a second call will find it open."""
     makes = {
         "update": lambda number: c.Update(number, {"base_priority": 9}, Reply()),
         "cancel": lambda number: c.Cancel(number, None, False, Reply()),
         "add_prerequisites": lambda number: c.AddPrerequisites(number, (number,), (), Reply()),
     }
-    reply = crossed(room, makes[name])
+    reply = crossed_a_retry(room, makes[name])
     assert reply.answered
     with pytest.raises(AlreadyFinished) as told:
         reply.wait().send(None)
     assert "again" in str(told.value.hint)
+
+
+def test_a_heartbeat_behind_a_completion(room: Mailroom) -> None:
+    """It hears that the task is completed, although that is not on record yet."""
+    room.send(c.Enqueue(checked_all([TaskSpec("work")], SOURCE_SCORES), Reply()))
+    claimed = room.send(c.ClaimReady("w", None, 1, 60.0, 0.0, Reply()))
+    room.settle()
+    (claim,) = heard(claimed)
+    number, token = claim.task.number, claim.token
+    room.send(c.Complete((c.Finish("complete", number, token),), Reply()))
+    reply: Reply[Any] = room.send(c.Heartbeat(number, token, None, None, None, Reply()))
+    for to in (To.INGEST, To.PRIORITIZER, To.PERSISTER):
+        room.deliver(to, 2)
+    room.settle()
+    with pytest.raises(AlreadyFinished):
+        reply.wait().send(None)
