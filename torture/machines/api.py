@@ -209,7 +209,9 @@ def _some_order(state: State, calls: list[tuple[Move, Asked]]) -> State:
                 wrong.append(error)
             else:
                 return trial
-    raise AssertionError("the answers fit no order of the calls") from wrong[0]
+    heard = [f"heard {asked.heard!r}" for _, asked in calls]
+    why = "\n".join(dict.fromkeys(heard + [str(error).splitlines()[0] for error in wrong]))
+    raise AssertionError(f"the answers fit no order of the calls:\n{why}") from wrong[0]
 
 
 def _depth_anew(state: State, number: int) -> int:
