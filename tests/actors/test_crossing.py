@@ -77,6 +77,7 @@ def test_changes_and_retry(room: Mailroom, name: str) -> None:
 def test_a_heartbeat_behind_a_completion(room: Mailroom) -> None:
     """It hears that the task is completed, although that is not on record yet."""
     room.send(c.Enqueue(checked_all([TaskSpec("work")], SOURCE_SCORES), Reply()))
+    room.settle()
     claimed = room.send(c.ClaimReady("w", None, 1, 60.0, 0.0, Reply()))
     room.settle()
     (claim,) = heard(claimed)
