@@ -74,14 +74,19 @@ def test_changes_and_retry(room: Mailroom, name: str) -> None:
     assert "again" in str(told.value.hint)
 
 
-def test_a_heartbeat_behind_a_completion(room: Mailroom) -> None:
-    """It hears that the task is completed, although that is not on record yet."""
+def claimed(room: Mailroom) -> tuple[int, str]:
+    """A claim: the number of its task, and its token."""
     room.send(c.Enqueue(checked_all([TaskSpec("work")], SOURCE_SCORES), Reply()))
     room.settle()
-    claimed = room.send(c.ClaimReady("w", None, 1, 60.0, 0.0, Reply()))
+    claims = room.send(c.ClaimReady("w", None, 1, 60.0, 0.0, Reply()))
     room.settle()
-    (claim,) = heard(claimed)
-    number, token = claim.task.number, claim.token
+    (claim,) = heard(claims)
+    return claim.task.number, claim.token
+
+
+def test_a_heartbeat_behind_a_completion(room: Mailroom) -> None:
+    """It hears that the task is completed, although that is not on record yet."""
+    number, token = claimed(room)
     room.send(c.Complete((c.Finish("complete", number, token),), Reply()))
     reply: Reply[Any] = room.send(c.Heartbeat(number, token, None, None, None, Reply()))
     for to in (To.INGEST, To.PRIORITIZER, To.PERSISTER):
@@ -89,3 +94,17 @@ def test_a_heartbeat_behind_a_completion(room: Mailroom) -> None:
     room.settle()
     with pytest.raises(AlreadyFinished):
         reply.wait().send(None)
+
+
+def test_explain_and_completion(room: Mailroom) -> None:
+    """A running task that leaves while it is looked for is explained as completed."""
+    number, token = claimed(room)
+    reply: Reply[Any] = room.send(c.Explain(number, Reply()))
+    room.deliver(To.INGEST)
+    room.deliver(To.RESOLVER)
+    room.send(c.Complete((c.Finish("complete", number, token),), Reply()))
+    room.deliver(To.INGEST)
+    box = room.boxes[To.PRIORITIZER]
+    box.rotate(1)  # the completion came first
+    room.settle()
+    assert heard(reply).reason.startswith("completed")

@@ -106,11 +106,11 @@ class ApiMachine(RuleBasedStateMachine):
     def look(self, step: Step) -> None:
         self.do(step)
 
-    @rule(steps=st.lists(choices.any_step, min_size=2, max_size=3))
-    def at_once(self, steps: list[Step]) -> None:
-        """Calls at the same moment: the answers must be those of some order."""
+    @rule(steps=st.lists(choices.any_step, min_size=2, max_size=3), ticks=choices.ticks)
+    def at_once(self, steps: list[Step], ticks: tuple[int, ...]) -> None:
+        """Calls at the same moment, some ticks of the loop apart, as if in some order."""
         moves = [step.aim(self.state) for step in steps]
-        asked = self.world.ask_together([move.ask for move in moves])
+        asked = self.world.ask_together([move.ask for move in moves], ticks)
         seen = self.world.ask(_everything).heard
         self.state = _some_order(self.state, list(zip(moves, asked, strict=True)), seen)
 

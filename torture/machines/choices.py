@@ -142,4 +142,5 @@ looks: st.SearchStrategy[Step] = st.one_of(
     st.builds(AsksLimits),
 )
 some = st.builds(Enqueues, st.lists(wishes, min_size=3, max_size=6).map(tuple))  # to begin with
-any_step = st.one_of(enqueues, claims, ends, ends, keeps, changes, pauses, limits)
+any_step = st.one_of(enqueues, claims, ends, ends, keeps, changes, pauses, limits, looks)
+ticks = st.just((0, 0, 0)) | st.tuples(*[st.integers(0, 6)] * 3)

@@ -110,19 +110,24 @@ class World:
         self.guest.call(lambda: _hear(ask, self._scheduler, asked))
         return asked
 
-    def ask_together(self, asks: Sequence[Ask]) -> list[Asked]:
-        """Call from a task each, at the same moment; some may go on waiting for their answer."""
+    def ask_together(self, asks: Sequence[Ask], ticks: Sequence[int] = (0, 0, 0)) -> list[Asked]:
+        """Call from a task each, so many ticks of the loop from now.
+
+        Some may go on waiting for their answer.
+        """
         answers = [Asked() for _ in asks]
 
         async def start() -> None:
-            for ask, asked in zip(asks, answers, strict=True):
-                self.guest.nursery.start_soon(_hear, ask, self._scheduler, asked)
+            for ask, asked, delay in zip(asks, answers, ticks, strict=False):
+                self.guest.nursery.start_soon(_hear, ask, self._scheduler, asked, delay)
 
         self.guest.call(start)
         return answers
 
 
-async def _hear(ask: Ask, scheduler: Scheduler, asked: Asked) -> None:
+async def _hear(ask: Ask, scheduler: Scheduler, asked: Asked, ticks: int = 0) -> None:
+    for _ in range(ticks):
+        await trio.lowlevel.checkpoint()
     try:
         asked.heard = await ask(scheduler)
     except SchedulerError as error:
