@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from scheduler import Scheduler, Task, testing
+from scheduler import Scheduler, testing
 from torture.machines import choices
-from torture.machines.looking import check_running, compare, look_at_all
+from torture.machines.looking import Seen, check_all, compare, everything
 from torture.machines.moves import Move, Step
 from torture.machines.passing import jump, pass_to, renew_leases, settle
 from torture.machines.state import RUNNING, Asked, State
@@ -111,7 +111,7 @@ class ApiMachine(RuleBasedStateMachine):
         """Calls at the same moment, some ticks of the loop apart, as if in some order."""
         moves = [step.aim(self.state) for step in steps]
         asked = self.world.ask_together([move.ask for move in moves], ticks)
-        seen = self.world.ask(_everything).heard
+        seen = self.world.ask(everything).heard
         self.state = _some_order(self.state, list(zip(moves, asked, strict=True)), seen)
 
     # ------------------------------------------------------------- time
@@ -150,6 +150,8 @@ class ApiMachine(RuleBasedStateMachine):
         for row in self.state.of(RUNNING):
             row.leases = row.leases[-1:]
         renew_leases(self.state)
+        for bucket in self.state.limits.values():
+            bucket.limit_to(self.state.now)
         for row in self.state.unfinished():
             row.depth = -1
         for row in self.state.unfinished():
@@ -178,24 +180,7 @@ class ApiMachine(RuleBasedStateMachine):
 
     @invariant()
     def all_is_as_it_must_be(self) -> None:
-        check_all(self.state, self.world.ask(_everything).heard)
-
-
-Seen = tuple[list[Task], list[Task]]  # all tasks, and those that run as they stand
-
-
-def check_all(state: State, seen: Seen) -> None:
-    """What is seen, and who still waits, is what the model says."""
-    tasks, running = seen
-    look_at_all(state, tasks)
-    check_running(state, running)
-    for waiting in state.waiting:
-        assert not waiting.asked.done, "a claim was answered that had to wait"
-
-
-async def _everything(scheduler: Scheduler) -> Seen:
-    tasks = list((await scheduler.list(limit=500)).tasks)
-    return tasks, [await scheduler.get(task) for task in tasks if task.status is RUNNING]
+        check_all(self.state, self.world.ask(everything).heard)
 
 
 def _some_order(state: State, calls: list[tuple[Move, Asked]], seen: Seen) -> State:
@@ -207,11 +192,14 @@ def _some_order(state: State, calls: list[tuple[Move, Asked]], seen: Seen) -> St
     for order in permutations(calls):
         for between in product([True, False], repeat=len(calls) - 1):
             trial = state.copy()
+            trial.withdrawn = frozenset(move.withdraws for move, _ in calls if move.withdraws)
             try:
                 for (move, asked), serves in zip(order, (*between, True), strict=True):
                     move.judge(trial, asked)
                     if serves:
                         settle(trial)
+                trial.withdrawn = frozenset()
+                settle(trial)
                 check_all(trial, seen)
             except AssertionError as error:
                 wrong.append(error)

@@ -20,7 +20,7 @@ from torture.machines.making import AddsPrerequisites, Enqueues, Retries, Wish
 from torture.machines.moves import Step
 from torture.machines.scoring import SOURCES
 from torture.machines.state import NOBODY
-from torture.machines.steering import AsksLimits, Cancels, Pauses, SetsLimit, Updates
+from torture.machines.steering import Cancels, Pauses, SetsLimit, Updates
 from torture.machines.working import (
     Claims,
     Completes,
@@ -139,7 +139,6 @@ looks: st.SearchStrategy[Step] = st.one_of(
         MakesPlan, st.none() | st.lists(tasks, max_size=4).map(tuple), st.sampled_from([None, 1, 3])
     ),
     st.builds(Waits, st.lists(tasks, max_size=3).map(tuple)),
-    st.builds(AsksLimits),
 )
 some = st.builds(Enqueues, st.lists(wishes, min_size=3, max_size=6).map(tuple))  # to begin with
 any_step = st.one_of(enqueues, claims, ends, ends, keeps, changes, pauses, limits, looks)

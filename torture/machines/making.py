@@ -275,6 +275,7 @@ class AddsPrerequisites:
                 run_after=list(ids.encode_all(follows)),
             ),
             lambda after, heard: self._judge(after, number, requires, follows, heard),
+            withdraws=number,
         )
 
     def _judge(

@@ -13,10 +13,14 @@ Judge = Callable[[State, Asked], None]
 
 
 class Move(NamedTuple):
-    """`judge` raises AssertionError where the answer is not allowed, else follows it."""
+    """`judge` raises AssertionError where the answer is not allowed, else follows it.
+
+    `withdraws` is the number of a task that is out of the queue while this call changes it.
+    """
 
     ask: Ask
     judge: Judge
+    withdraws: int = 0
 
 
 class Step(Protocol):
@@ -27,11 +31,11 @@ class Step(Protocol):
         ...
 
 
-def move(ask: Ask, judge: Callable[[State, Any], None]) -> Move:
+def move(ask: Ask, judge: Callable[[State, Any], None], withdraws: int = 0) -> Move:
     """One that is answered at once; `judge` gets what was heard."""
 
     def judged(state: State, asked: Asked) -> None:
         assert asked.done, "the call is not answered"
         judge(state, asked.heard)
 
-    return Move(ask, judged)
+    return Move(ask, judged, withdraws)

@@ -12,6 +12,7 @@ from torture.machines.state import (
     READY,
     RUNNING,
     SCHEDULED,
+    Asked,
     Row,
     State,
     Waiting,
@@ -68,11 +69,19 @@ def expire(state: State, row: Row) -> None:
 def serve(state: State) -> None:
     """Whoever waits longest comes first, if there is something for it."""
     for waiting in list(state.waiting):
-        if state.startable(waiting.lanes):
+        if may_serve(state, waiting.lanes, waiting.asked):
             state.waiting.remove(waiting)
             claims = accepted(heard_by(waiting))
             assert claims, "an empty answer although there was something to do"
             grant(state, waiting.holder, waiting.lanes, waiting.limit, waiting.lease, claims)
+
+
+def may_serve(state: State, lanes: tuple[str, ...] | None, asked: Asked) -> bool:
+    """Whether there is something for a claim; if only what it may miss, then as it was heard."""
+    if state.must_start(lanes):
+        return True
+    first = asked.heard[:1] if isinstance(asked.heard, list) else []
+    return any(claim.task.number == row.number for claim in first for row in state.startable(lanes))
 
 
 def heard_by(waiting: Waiting) -> Any:
@@ -94,10 +103,10 @@ def grant(
         row = state.rows[claim.task.number]
         candidates = state.startable(lanes)
         assert row in candidates, f"{row.id} must not start: {row}"
-        check_first(state, row, candidates)
+        check_first(state, row, state.must_start(lanes))
         _start(state, row, holder, lease, claim)
     if len(claims) < limit:
-        left = state.startable(lanes)
+        left = state.must_start(lanes)
         assert not left, f"there is more to do: {left}"
 
 
@@ -107,7 +116,7 @@ def _start(state: State, row: Row, holder: str, lease: float, claim: Claim) -> N
     for scope in state.scopes(row):
         bucket = state.limits.get(scope)
         if bucket is not None and bucket.starts is not None:
-            bucket.level, bucket.since = bucket.level_at(state.now) - 1.0, state.now
+            bucket.take(state.now)
     state.note(row)
     row.status, row.attempt, row.over = RUNNING, row.attempt + 1, None
     row.holder, row.token, row.started = holder, claim.token, state.now

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from scheduler import SchedulerError, Status
@@ -85,35 +86,38 @@ class Row:
 
 @dataclass
 class Bucket:
-    """A limit. The bucket of a rate holds `level` tokens at `since`."""
+    """A limit. The bucket of a rate is full at `full_at`, if nothing is taken out."""
 
     concurrency: int | None
     starts: int | None
     per: float | None
     burst: int | None
-    level: float = 0.0
-    since: float = 0.0
+    full_at: float = -inf
 
     @property
     def capacity(self) -> int:
         return self.burst or self.starts or 0
 
-    def level_at(self, now: float) -> float:
-        if self.starts is None or self.per is None:
-            return 1.0
-        return min(self.capacity, self.level + (now - self.since) * self.starts / self.per)
+    @property
+    def fills_in(self) -> float:
+        """Seconds from empty to full."""
+        return 0.0 if self.starts is None or self.per is None else self.capacity * self.interval
 
-    def missing_seconds(self, now: float) -> float:
-        """How long it takes until it is full."""
-        if self.starts is None or self.per is None:
-            return 0.0
-        return (self.capacity - self.level_at(now)) * self.per / self.starts
+    @property
+    def interval(self) -> float:
+        """Seconds for one token."""
+        return 0.0 if self.starts is None or self.per is None else self.per / self.starts
 
     def opens(self, now: float) -> float:
         """When it holds a token."""
-        if self.starts is None or self.per is None or self.level_at(now) >= 1.0 - 1e-9:
-            return now
-        return now + (1.0 - self.level_at(now)) * self.per / self.starts
+        return max(now, self.full_at - self.fills_in + self.interval)
+
+    def take(self, now: float) -> None:
+        self.full_at = max(self.full_at, now) + self.interval
+
+    def limit_to(self, now: float) -> None:
+        """It cannot be emptier than empty."""
+        self.full_at = min(self.full_at, now + self.fills_in)
 
 
 @dataclass
@@ -151,6 +155,7 @@ class State:
     seconds: dict[str, list[float]] = field(default_factory=dict)  # of completed runs, by lane
     changed: set[int] = field(default_factory=set)  # since the feed was read last
     behind: float = 0.0  # what backward steps of the wall clock took away
+    withdrawn: frozenset[int] = frozenset()  # being changed just now: a claim may miss them
 
     def copy(self) -> State:
         return replace(
@@ -213,6 +218,10 @@ class State:
             if (lanes is None or row.lane in lanes) and self.may_start(row)
         ]
 
+    def must_start(self, lanes: Iterable[str] | None) -> list[Row]:
+        """Those of the startable ones that no claim may miss."""
+        return [row for row in self.startable(lanes) if row.number not in self.withdrawn]
+
     def ready_in(self, lane: str) -> list[Row]:
         return [row for row in self.of(READY) if row.lane == lane]
 
@@ -250,8 +259,10 @@ class State:
         fallen: set[int] = set()
         while more := {r.number for r in self.of(BLOCKED) if _must_fall(r, dead | fallen)} - fallen:
             fallen |= more
+        row.waits = set()
         for number in fallen:
             gone = self.rows[number]
+            gone.waits = set()
             gone.status, gone.finished, gone.cause = CANCELLED, self.now, row.number
             gone.over = None
             self.note(gone)

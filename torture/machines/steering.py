@@ -15,7 +15,6 @@ from torture.machines.state import (
     Row,
     State,
     accepted,
-    close,
     refused,
 )
 
@@ -103,7 +102,9 @@ class Updates:
                     after.place(row)
 
         return move(
-            lambda scheduler: scheduler.update(ids.encode(number), **{self.field: given}), judge
+            lambda scheduler: scheduler.update(ids.encode(number), **{self.field: given}),
+            judge,
+            withdraws=number,
         )
 
 
@@ -139,11 +140,10 @@ class SetsLimit:
             old = after.limits.pop(self.scope, None)
             if self.concurrency is None and self.starts is None:
                 return
-            new = Bucket(self.concurrency, self.starts, self.per, self.burst, since=after.now)
-            new.level = float(new.capacity)
-            if old is not None and self.starts is not None and self.per is not None:
-                missing = old.missing_seconds(after.now) * self.starts / self.per
-                new.level -= min(missing, new.capacity)
+            new = Bucket(self.concurrency, self.starts, self.per, self.burst)
+            if old is not None and old.interval and new.interval:
+                new.full_at = old.full_at
+                new.limit_to(after.now)
             after.limits[self.scope] = new
 
         return move(
@@ -156,21 +156,3 @@ class SetsLimit:
             ),
             judge,
         )
-
-
-@dataclass(frozen=True)
-class AsksLimits:
-    def aim(self, state: State) -> Move:
-        def judge(after: State, heard: Any) -> None:
-            told = accepted(heard)
-            assert [(one.kind, one.name) for one in told] == sorted(after.limits)
-            for one in told:
-                bucket = after.limits[one.kind, one.name]
-                assert one.running == after.running((one.kind, one.name))
-                assert one.concurrency == bucket.concurrency
-                assert (one.starts, one.per, one.burst) == (bucket.starts, bucket.per, bucket.burst)
-                opens = bucket.opens(after.now)
-                told_opens = None if one.opens_at is None else one.opens_at.timestamp()
-                assert close(told_opens, opens if opens > after.now else None)
-
-        return move(lambda scheduler: scheduler.limits(), judge)

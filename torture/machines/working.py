@@ -9,7 +9,7 @@ from typing import Any
 from scheduler import Ended
 from scheduler.domain import ids
 from torture.machines.moves import Move, move
-from torture.machines.passing import grant
+from torture.machines.passing import grant, may_serve
 from torture.machines.state import (
     BLOCKED,
     CANCELLED,
@@ -67,14 +67,13 @@ class Claims:
 
     def aim(self, state: State) -> Move:
         def judge(after: State, asked: Asked) -> None:
-            if not asked.done or (self.wait and not after.startable(self.lanes)):
-                assert self.wait, "the call is not answered"
-                assert not after.startable(self.lanes), "it waits although there is something to do"
+            if self.wait and not may_serve(after, self.lanes, asked):
                 until = after.now + self.wait
                 after.waiting.append(
                     Waiting(self.holder, self.lanes, self.limit, self.lease, until, asked)
                 )
             else:
+                assert asked.done, "it waits although there is something to do"
                 claims = accepted(asked.heard)
                 grant(after, self.holder, self.lanes, self.limit, self.lease, claims)
 
