@@ -25,7 +25,8 @@ class World:
         self.guest = Guest()
         self.skew = 0.0  # seconds that the wall clock is off
         self._folder = folder
-        self._generation = 0
+        self._generation = 0  # of the files
+        self._openings = 0
         self._memory = MemoryStore()
         self._options: dict[str, Any] = {
             "weights": Weights(fairness=fairness),
@@ -57,8 +58,8 @@ class World:
         closing = self._closing
         path = "" if self._folder is None else str(self._path)
         store: Store | None = self._memory if self._folder is None else None
-        seed = self._generation * 1_000 + 7
-        async with testing.open_scheduler(path, seed=seed, store=store, **self._options) as opened:
+        self._openings += 1
+        async with testing.open_scheduler(path, seed=self._openings, store=store, **self._options) as opened:
             task_status.started(opened)
             await closing.wait()
 
@@ -77,7 +78,6 @@ class World:
 
     def restart(self) -> None:
         self.close()
-        self._generation += 1 if self._folder is None else 0
         self.open()
 
     def kill(self) -> None:
@@ -86,7 +86,6 @@ class World:
             left = copy.deepcopy(self._memory)
             self.close()
             self._memory = left
-            self._generation += 1
         else:
             old = self._path
             self._generation += 1
