@@ -76,10 +76,10 @@ class Answers:
                 return None
         return self._serve(what, self._reading(NOTHING), now)
 
-    def as_far_as_saved(self, what: Item, now: float) -> list[Post] | None:
-        """While the store cannot be written: what a reader may hear all the same."""
+    def as_far_as_saved(self, what: Item, newer: Batch, now: float) -> list[Post] | None:
+        """While the store cannot be written: what a reader may hear, which `newer` is not."""
         if isinstance(what, READS):
-            return self._serve(what, self._reading(NOTHING), now)
+            return self._serve(what, self._reading(newer), now)
         return None
 
     def _serve(self, what: Item, reading: Reading, now: float) -> list[Post]:

@@ -8,7 +8,7 @@ from actors import commands as c
 from actors import messages as m
 from actors import refusals
 from actors.draining import Draining
-from actors.holdings import Holdings
+from actors.holdings import FEW, Holdings
 from actors.messages import Post, To
 from actors.reply import Reply
 from actors.revocations import Revocations
@@ -42,6 +42,7 @@ class Leasing:
         self._claimed: list[Task] = []
         self._spent: list[Limit] = []
         self._granted: list[m.Granted] = []
+        self._longer: dict[int, str] = {}  # tokens of leases that a heartbeat made longer
         self._completed: list[Task] = []
         self._attempts: list[Attempt] = []
         self._finished: list[m.Finished] = []
@@ -130,12 +131,26 @@ class Leasing:
         task = self._mine(command.number, command.token)
         if task is None:
             return self._refuse_holder(command.number, command.reply)
+        before = task.lease_s
         task = lifecycle.heartbeat(task, command.lease, command.progress, command.note, now)
         self._holdings.replace_running(task)
         self._holdings.touch(task)
-        assert task.lease_expires_s is not None
+        assert task.lease_expires_s is not None and task.lease_s is not None and before is not None
+        if task.lease_s > before or self._longer.get(task.number) == task.token:
+            return self._heard_when_saved(task, command.reply)
         command.reply.answer(task.lease_expires_s)
         return []
+
+    def _heard_when_saved(self, task: Task, reply: Reply[float]) -> list[Post]:
+        """A lease that has grown: a restart gives it its length on record, so that comes first."""
+        if len(self._longer) > FEW:
+            tasks = self._holdings.tasks
+            self._longer = {n: token for n, token in self._longer.items() if n in tasks}
+        assert task.token is not None
+        self._longer[task.number] = task.token
+        answer = m.Value(reply, task.lease_expires_s)
+        touched = m.Touched(self._holdings.take_touched())
+        return [(To.PERSISTER, touched), (To.PERSISTER, m.Changed(answers=[answer]))]
 
     def _mine(self, number: int, token: str) -> Task | None:
         """The running task that this token holds."""

@@ -131,12 +131,16 @@ class Persister:
         if (
             self._down_since is not None
             and not self._store_is_busy
-            and (posts := self._answers.as_far_as_saved(question, now)) is not None
+            and (posts := self._answers.as_far_as_saved(question, self._hidden(), now)) is not None
         ):
             return posts
         self._write_soon(now)
         self._waiting.append(Pending(question, now))
         return []
+
+    def _hidden(self) -> Batch:
+        """What no reader may see yet; in accepted mode whoever made a change counts on it."""
+        return self._unsaved if self._eager else Batch()
 
     def _changed(self, message: m.Changed, now: float) -> list[Post]:
         record, unsaved = self.records.record, self._unsaved

@@ -95,7 +95,7 @@ class Reading:
             case m.Explaining():
                 self._explain(question)
             case c.Explain(number, reply):
-                reply.answer(_explain_finished(self.existing(number)))
+                reply.answer(_explain_ended(self.existing(number)))
             case _:
                 assert_never(question)
 
@@ -238,14 +238,14 @@ def _results_of(task: Task, results: dict[int, str], room: int) -> tuple[dict[st
     return left, room, truncated
 
 
-def _explain_finished(task: Task) -> Explanation:
-    """For a task that had finished when it was asked for; a retry may have come since."""
-    ended = task.finished_at
+def _explain_ended(task: Task) -> Explanation:
+    """It was seen to have ended: that may not be saved yet, or a retry have come since."""
+    reason = f"{task.status}: this changes just now"
+    if task.finished_at is not None:
+        reason = f"{task.status} at {utc_text(task.finished_at)}"
     return Explanation(
         task=task,
-        reason=f"{task.status}: re-opened just now"
-        if ended is None
-        else f"{task.status} at {utc_text(ended)}",
+        reason=reason,
         score=task.priority,
         components=Components(0.0, 0.0, 0.0, 0.0, 0.0),
         aging=0.0,

@@ -46,12 +46,29 @@ def reopen(dependencies: Dependencies, message: m.FallenFound, now: float) -> li
     dependencies.check_room(len(reopened))
     tasks = list(reopened.values())
     dependencies.graph.admit(tasks)
-    _let_wait_again(dependencies, reopened)
+    _wait_again(dependencies, reopened)
     handed, kept = dependencies.place(tasks, now, lifecycle.open_at)
     answer = m.TasksMade(command.reply, list(reopened))
     was = {task.number: task.status for task in message.tasks if task.number in reopened}
     resolved = m.Resolved(handed=handed, kept=kept, reopened=was, answers=[answer])
     return [(To.PRIORITIZER, resolved)]
+
+
+def _wait_again(dependencies: Dependencies, reopened: Mapping[int, Task]) -> None:
+    """Let BLOCKED tasks that had seen one of these end wait for it once more. O(BLOCKED tasks).
+
+    After a restart they would: the record holds what a task waits for, not what was met once.
+    Raises DependencyCycle and changes nothing.
+    """
+    graph = dependencies.graph
+    try:
+        for task in dependencies.held.values():
+            again = [number for number in task.follows if number in reopened]
+            if again and task.status is Status.BLOCKED:
+                graph.connect(task.number, (), again)
+    except DependencyCycle:
+        graph.settle_many([(number, True) for number in reopened])
+        raise
 
 
 def _reopenable(dependencies: Dependencies, message: m.FallenFound) -> dict[int, Task]:
@@ -83,22 +100,6 @@ def _prerequisites_first(tasks: Mapping[int, Task]) -> Iterator[int]:
         return iter(tuple(TopologicalSorter(within).static_order()))
     except CycleError as error:  # one was let run after another that had fallen before
         raise ordering.cycle(error.args[1][:0:-1]) from None
-
-
-def _let_wait_again(dependencies: Dependencies, reopened: Mapping[int, Task]) -> None:
-    """What is BLOCKED, and is to run after a re-opened task, waits for it once more. O(held).
-
-    So it is after a restart, too: the record tells which tasks are named, not which were met.
-    Raises DependencyCycle, and then nothing is re-opened.
-    """
-    graph = dependencies.graph
-    try:
-        for task in dependencies.held.values():
-            if task.status is Status.BLOCKED and not reopened.keys().isdisjoint(task.follows):
-                graph.connect(task.number, (), [n for n in task.follows if n in reopened])
-    except DependencyCycle:
-        graph.settle_many([(number, True) for number in reopened])
-        raise
 
 
 def _obstacle(task: Task, dependencies: Dependencies, dead: Container[int]) -> int | None:
@@ -134,7 +135,7 @@ def recover(dependencies: Dependencies, message: m.Recover, now: float) -> list[
 
 
 def _as_it_waits(task: Task) -> Task:
-    """What was met stays met, also when a task that had only to end was re-opened since."""
+    """What was met stays met as long as the task is open, also if it was re-opened since."""
     if task.status is Status.BLOCKED or not (task.requires or task.follows):
         return task
     return replace(task, requires=(), follows=())

@@ -12,6 +12,7 @@ from persistence.store import Durability
 from scheduler.domain.errors import StoreCorrupt, StoreNewer
 
 BUSY = 0.1  # seconds to wait for a program that looks into the file; the persister tries again
+PAGE = 4_096  # bytes: no system has smaller pages
 CACHED_STATEMENTS = 128  # more than there are
 
 
@@ -43,6 +44,31 @@ def prepare_file(path: str) -> None:
         if not os.access(name, wanted):  # SQLite would open it for reading and say so much later
             hint = f"Give this user the right to write {name}, or choose another place."
             raise unavailable("the database or its folder is read-only", path, hint)
+
+
+def write_log_again(path: str) -> None:
+    """See that the log which a process left behind is on the disk as it reads. O(its pages).
+
+    When a sync fails, Linux takes the pages for written: they can be read, and the next sync
+    succeeds without them. A process that died then leaves a log with a hole that only a power
+    loss shows, and with it the loss of all that was committed behind the hole. A page is written
+    as a whole if a byte of it is.
+    """
+    log = path + "-wal"
+    try:
+        descriptor = os.open(log, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise system_error(error, log) from error
+    try:
+        for offset in range(0, os.fstat(descriptor).st_size, PAGE):
+            os.pwrite(descriptor, os.pread(descriptor, 1, offset), offset)
+        os.fsync(descriptor)
+    except OSError as error:
+        raise system_error(error, log) from error
+    finally:
+        os.close(descriptor)
 
 
 def connect(path: str, durability: Durability, vfs: str | None) -> sqlite3.Connection:

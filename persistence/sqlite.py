@@ -18,7 +18,7 @@ from persistence import statements as sql
 from persistence.failures import Translating
 from persistence.filesystem import refuse_network
 from persistence.listing import listed
-from persistence.opening import connect, prepare_file, take_over
+from persistence.opening import connect, prepare_file, take_over, write_log_again
 from persistence.ownership import Ownership
 from persistence.pruning import prune
 from persistence.rows import Row, edges_of, schedule_of, status_of, tasks_of
@@ -57,6 +57,8 @@ def open_sqlite(
     prepare_file(path)
     ownership = Ownership(path, address)
     try:
+        if vfs is None:
+            write_log_again(path)
         connection = connect(path, durability, vfs)
         return SQLiteStore(path, connection, take_over(connection, path), ownership)
     except BaseException:

@@ -261,4 +261,5 @@ STARTED_TOO_EARLY = f"""
 HELD_BY_NOBODY = """
     SELECT t.id FROM tasks AS t INDEXED BY tasks_status WHERE t.status = 'running'
         AND (t.holder IS NULL OR t.token IS NULL OR t.lease_expires_s IS NULL)"""
-OPEN_EDGES = f"SELECT t.id, p.id {_OPEN_EDGES} AND p.status IN ({_OPEN})"
+OPEN_EDGES = f"""
+    SELECT t.id, p.id {_OPEN_EDGES} AND t.status = 'blocked' AND p.status IN ({_OPEN})"""

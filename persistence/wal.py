@@ -30,7 +30,7 @@ class WalGauge:
         descriptor = self._opened()
         if descriptor is None:
             return 0
-        header = os.pread(descriptor, HEADER, 0)
+        header = self._read(descriptor, HEADER, 0)
         salt = header[SALT_IN_HEADER : SALT_IN_HEADER + SALT]
         if salt != self._salt:
             self._salt, self._frames, self._copied = salt, 0, 0
@@ -56,13 +56,16 @@ class WalGauge:
                 return None
         return self._descriptor
 
+    def _read(self, descriptor: int, size: int, offset: int) -> bytes:
+        return os.pread(descriptor, size, offset)
+
     def _last_frame(self, descriptor: int, page_size: int) -> int:
         """Doubling steps ahead from the last known frame, then halving ones."""
         length = FRAME_HEADER + page_size
 
         def current(frame: int) -> bool:
             offset = HEADER + (frame - 1) * length + SALT_IN_FRAME
-            return os.pread(descriptor, SALT, offset) == self._salt
+            return self._read(descriptor, SALT, offset) == self._salt
 
         low, step = self._frames, 1
         while current(low + step):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ async def test_everything_unfinished_is_there_again(tmp_path: Path) -> None:
         assert claim.task.id == made[2].id
         assert (await scheduler.enqueue("learned")).estimated_duration == pytest.approx(7, abs=0.5)
         assert (await scheduler.enqueue("later")).number > made[2].number
+
+
+async def test_a_lease_that_a_heartbeat_made_longer_is_longer_after_a_kill(tmp_path: Path) -> None:
+    """Its holder was told until when it lasts, so nobody gets the task before that."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        await scheduler.enqueue("work")
+        (claim,) = await scheduler.claim("w", lease=2)
+        end = await scheduler.heartbeat(claim, lease=60)
+        shutil.copytree(tmp_path, tmp_path / "killed")  # what a kill leaves in this moment
+    killed = tmp_path / "killed" / "tasks.db"
+    async with open_scheduler(killed, wall_clock=virtual_wall) as scheduler:
+        seconds = end.timestamp() - virtual_wall()
+        assert await scheduler.claim("other", wait=seconds - 1) == []
+        assert await scheduler.claim("other", wait=2)
 
 
 async def test_a_lease_gets_its_full_time_after_a_restart(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 
@@ -54,6 +56,38 @@ async def test_reads_go_on_while_the_store_cannot_be_written() -> None:
             assert len((await scheduler.list()).tasks) == 1
             assert (await scheduler.queue_status()).total_tasks == 1
             store.failing = False
+
+
+async def test_reads_do_not_tell_what_may_still_be_lost() -> None:
+    """A change that waits for the store is told to nobody, in no form, until it is saved."""
+    store = FailingStore(MemoryStore(), ("write", "commit"))
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work", base_priority=1)
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(scheduler.update, task, base_priority=9))
+            await trio.sleep(1)
+            assert (await scheduler.get(task)).base_priority == 1
+            assert (await scheduler.details(task)).task.base_priority == 1
+            assert (await scheduler.wait([task], timeout=0))[0].base_priority == 1
+            store.failing = False
+        assert (await scheduler.get(task)).base_priority == 9
+
+
+async def test_an_end_that_is_not_saved_can_be_explained() -> None:
+    """No actor holds the task any more, and the record does not know that yet."""
+    store = FailingStore(MemoryStore(), ("write", "commit"))
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        (claim,) = await scheduler.claim("w")
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.complete, claim)
+            await trio.sleep(1)
+            explanation = await scheduler.explain(task)
+            assert explanation.reason == "running: this changes just now"
+            store.failing = False
+        assert (await scheduler.explain(task)).reason.startswith("completed at")
 
 
 async def test_a_claim_with_an_unknown_outcome_goes_back() -> None:

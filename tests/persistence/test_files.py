@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -17,6 +18,7 @@ from sqlite_utils import Database
 
 from persistence import statements as sql
 from persistence.migrations import migrations
+from persistence.opening import write_log_again
 from persistence.sqlite import SQLiteStore, open_sqlite
 from persistence.store import Durability
 from scheduler.domain.errors import StoreCorrupt, StoreNewer, StoreUnavailable
@@ -48,6 +50,28 @@ class TestOpening:
             Journal(store).insert(make_task(1)).commit()
         assert not os.path.exists(path + "-wal")
         with closing(open_sqlite(path)) as store:
+            assert [task.number for task in store.load().tasks] == [1]
+
+    def test_a_log_that_was_left_behind_is_written_again(
+        self, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Every page of it, as it is, and before anything is read from it."""
+        with closing(open_sqlite(path)) as store:
+            Journal(store).insert(make_task(1, description="x" * 20_000)).commit()
+            killed = shutil.copytree(tmp_path, tmp_path / "killed") / "tasks.db"
+        log = Path(f"{killed}-wal")
+        content = log.read_bytes()
+        written: list[int] = []
+        synced: list[bytes] = []
+        pwrite, fsync = os.pwrite, os.fsync
+        monkeypatch.setattr(
+            os, "pwrite", lambda fd, data, at: written.append(at) or pwrite(fd, data, at)
+        )
+        monkeypatch.setattr(os, "fsync", lambda fd: synced.append(log.read_bytes()) or fsync(fd))
+        write_log_again(str(killed))
+        assert written == list(range(0, len(content), 4_096))
+        assert synced == [content] == [log.read_bytes()]
+        with closing(open_sqlite(str(killed))) as store:
             assert [task.number for task in store.load().tasks] == [1]
 
     def test_an_unfinished_transaction_is_gone_after_closing(self, path: str) -> None:

@@ -59,7 +59,9 @@ class World:
         path = "" if self._folder is None else str(self._path)
         store: Store | None = self._memory if self._folder is None else None
         self._openings += 1
-        async with testing.open_scheduler(path, seed=self._openings, store=store, **self._options) as opened:
+        async with testing.open_scheduler(
+            path, seed=self._openings, store=store, **self._options
+        ) as opened:
             task_status.started(opened)
             await closing.wait()
 
