@@ -25,6 +25,7 @@ class ApiMachine(RuleBasedStateMachine):
     """In memory; see `FileMachine`."""
 
     on_disk = False
+    where: Path | None = None  # for its files; None: where temporary ones belong
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,11 +33,12 @@ class ApiMachine(RuleBasedStateMachine):
         self.world: World
         self.state: State
         self.since = 0
+        self.calls: dict[str, float] = {"calls": 0}
 
     @initialize(fair=st.booleans(), step=choices.some)
     def begin(self, fair: bool, step: Step) -> None:
         if self.on_disk:
-            self.folder = tempfile.TemporaryDirectory(prefix="headrace-machine-")
+            self.folder = tempfile.TemporaryDirectory(prefix="machine-", dir=self.where)
         path = None if self.folder is None else Path(self.folder.name)
         self.world = World(path, fairness=10.0 * fair, max_unfinished=MAX_UNFINISHED)
         self.state = State(testing.START, fair, MAX_UNFINISHED)
@@ -54,6 +56,7 @@ class ApiMachine(RuleBasedStateMachine):
 
     def do(self, step: Step) -> None:
         """One call from a task of its own if it may have to wait, else from the usual one."""
+        self.calls["calls"] += 1
         move = step.aim(self.state)
         if getattr(step, "wait", 0.0):
             asked = self.world.ask_together([move.ask])[0]
@@ -109,6 +112,7 @@ class ApiMachine(RuleBasedStateMachine):
     @rule(steps=st.lists(choices.any_step, min_size=2, max_size=3), ticks=choices.ticks)
     def at_once(self, steps: list[Step], ticks: tuple[int, ...]) -> None:
         """Calls at the same moment, some ticks of the loop apart, as if in some order."""
+        self.calls["calls"] += len(steps)
         moves = [step.aim(self.state) for step in steps]
         asked = self.world.ask_together([move.ask for move in moves], ticks)
         seen = self.world.ask(everything).heard
