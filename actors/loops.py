@@ -132,6 +132,8 @@ class Loops:
         now = self._clock.now()
         if self._clock.jumped():
             self._jumped(now)
+            for to in self._actors:
+                self.send(to, [])  # wake it: Trio's clock did not jump, it would sleep too long
         return now
 
     # ------------------------------------------------------------- the loops

@@ -49,9 +49,9 @@ class Disk:
     """See the module.
 
     `operations` counts what was asked of it by kind, `troubles` what it did to whoever asked.
-    `deaths` counts kills and power losses, `power_losses` the latter alone. `capacity` (bytes) is how much its files may
-    hold together. `latency` (virtual seconds by kind of operation) adds up in `busy`, which the
-    test reads. `on_death` is called after each death, perhaps in the middle of an operation.
+    `deaths` counts kills and power losses, `power_losses` the latter alone; `on_death` is called
+    after each, perhaps in the middle of an operation. `capacity` (bytes) is how much its files
+    may hold together. `latency` (virtual seconds by kind of operation) adds up in `busy`.
     """
 
     def __init__(self, seed: int = 0) -> None:

@@ -40,10 +40,13 @@ def open_store(mounted: Mounted, path: str, durability: Durability = "synced") -
     """
     path = os.path.realpath(path)
     mounted.disk.create(path)
-    try:
-        mounted.disk.write_again(path + "-wal")  # as `write_log_again` does on a real disk
-    except DiskError as error:
-        raise unavailable(str(error), path, "Try again.", retryable=True) from error
-    store = open_sqlite(path, durability=durability, vfs=mounted.name)
+
+    def mend_log(path: str) -> None:
+        try:
+            mounted.disk.write_again(path + "-wal")  # as `write_log_again` does on a real disk
+        except DiskError as error:
+            raise unavailable(str(error), path, "Try again.", retryable=True) from error
+
+    store = open_sqlite(path, durability=durability, vfs=mounted.name, mend_log=mend_log)
     store._wal = DiskGauge(path, mounted.disk)
     return store

@@ -210,7 +210,8 @@ def forgive(ledger: Ledger, body: Body | None) -> int:
     gone = {
         number: known
         for number, known in ledger.known.items()
-        if number not in rows or rows[number].revision < known.revision
+        if (number not in rows and not ledger.prunable(known))
+        or (number in rows and rows[number].revision < known.revision)
     }
     missing = [known.heard for number, known in gone.items() if number not in rows]
     if missing:
@@ -228,13 +229,7 @@ def forgive(ledger: Ledger, body: Body | None) -> int:
             wish.number, wish.unknown = None, True
             if wish.key is not None:
                 ledger.keys.pop(wish.key, None)
-    ledger.holds.doubt_all()
-    for lane in ledger.lanes:
-        ledger.lane_doubts[lane] += 1
-    for known in ledger.known.values():
-        known.requires.clear()
-        known.follows.clear()
-        known.retried = True
+    ledger.rewind()
     return len(gone)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Broken(Exception):  # noqa: N818 - an error is named after what it says
+class Broken(Exception):
     """The promise `promise` ("P1") is broken: `what` says how."""
 
     def __init__(self, promise: str, what: str) -> None:

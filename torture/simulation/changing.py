@@ -94,7 +94,7 @@ class Changing(Client):
     async def limit(self, _op: Op) -> str:
         """Set a limit, or lift it."""
         rng = self.rng
-        where = rng.choice(({"agent_type": "build"}, {"limit_key": "api"}))
+        where: dict[str, Any] = rng.choice(({"agent_type": "build"}, {"limit_key": "api"}))
         how: dict[str, Any] = rng.choice(
             ({"concurrency": 2}, {"starts": 5, "per": 2.0}, {"concurrency": 1}, {}, {})
         )

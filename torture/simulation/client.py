@@ -59,21 +59,26 @@ class Client(Making, Working, Changing, Looking):
         self.life = 0
         self._handle = handle
 
-    @property
-    def name(self) -> str:
-        """Under which it holds leases."""
-        return f"c{self.number}.{self.life}"
-
     async def run(self) -> None:
         """Step after step, until cancelled."""
         actions, weights = zip(*ACTIONS, strict=True)
         sums = list(accumulate(weights))
         while True:
-            think = 0.0 if self.rng.random() < 0.5 else self.rng.expovariate(2.0)
-            await trio.sleep(think)
+            await trio.sleep(self._thinking_time())
             await self.reach()
             (action,) = self.rng.choices(actions, cum_weights=sums)
             await self.step(action)
+
+    def _thinking_time(self) -> float:
+        """Seconds until the next step; on a grid, several clients act at the same moment."""
+        if self.rng.random() < 0.5:
+            return 0.0
+        seconds = self.rng.expovariate(2.0)
+        grid = self.world.plan.grid
+        if grid:
+            now = trio.current_time()
+            seconds = (now + seconds) // grid * grid + grid - now
+        return seconds
 
     async def reach(self) -> None:
         """Return when there is somebody to ask; `handle` is the way."""

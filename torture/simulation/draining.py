@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
 import trio
 
 from scheduler.domain.errors import SchedulerClosed, SchedulerError, StoreUnavailable
 from scheduler.domain.task import UNFINISHED
+from scheduler.handle import Handle
 from torture.simulation import autopsy
 from torture.simulation.broken import Broken
 from torture.simulation.client import Client
 from torture.simulation.making import LANES
 from torture.simulation.world import World
 
+T = TypeVar("T")
+
 WORKERS = 3
 LONGEST = 3_600.0  # virtual seconds: leases of 40, back-offs and starts of 20, a clock of 600
-PATIENCE = 40.0  # virtual seconds for single calls while the scheduler comes back
 
 
 async def drain(world: World) -> None:
@@ -39,19 +45,18 @@ async def drain(world: World) -> None:
 
 async def _open_lanes(boss: Client) -> None:
     for lane in LANES:
-        await _insist(boss, lambda lane=lane: boss.handle.resume(lane))  # type: ignore[misc]
+        await _insist(boss, partial(Handle.resume, agent_type=lane))
         boss.ledger.lane_doubts[lane] += 1
-    for where in ({"agent_type": "build"}, {"limit_key": "api"}):
-        await _insist(boss, lambda where=where: boss.handle.set_limit(**where))  # type: ignore[misc]
+    await _insist(boss, partial(Handle.set_limit, agent_type="build"))
+    await _insist(boss, partial(Handle.set_limit, limit_key="api"))
 
 
-async def _insist(boss: Client, call: object) -> object:
+async def _insist(boss: Client, call: Callable[[Handle], Awaitable[T]]) -> T:
     """Do it again until it is done: the scheduler may be on its way back."""
-    assert callable(call)
     while True:
         await boss.reach()
         try:
-            return await call()
+            return await call(boss.handle)
         except (SchedulerClosed, StoreUnavailable):
             await trio.sleep(0.1)
 
@@ -79,16 +84,15 @@ async def _work(worker: Client) -> None:
 
 async def _all_finished(boss: Client) -> None:
     while True:
-        status = await _insist(boss, lambda: boss.handle.queue_status())
-        counts = getattr(status, "counts", {})
-        if not any(counts.get(one) for one in UNFINISHED):
+        status = await _insist(boss, Handle.queue_status)
+        if not any(status.counts[one] for one in UNFINISHED):
             return
         await trio.sleep(5.0)
 
 
 async def _same_picture(boss: Client) -> None:
     """The feed, read from its start, gives each task as it stands; nothing is missing."""
-    if world_forgets(boss):
+    if boss.world.forgets:
         return
     while True:
         before = boss.since
@@ -105,11 +109,6 @@ async def _same_picture(boss: Client) -> None:
     if rows != boss.picture:
         different = sorted(rows.items() ^ boss.picture.items())[:4]
         raise Broken("P1", f"the feed does not give what is in the file: {different}")
-
-
-def world_forgets(boss: Client) -> bool:
-    """Whether the feed may begin later than the world."""
-    return boss.world.forgets
 
 
 def _left(world: World) -> str:

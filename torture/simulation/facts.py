@@ -49,6 +49,7 @@ class Hold:
     heard: float  # when its answer came
     doubts: int = 0
     over: bool = False
+    void: bool = False  # the file went back since: nothing is certain
     superseded: float = inf  # the tick at which a later claim of the task was heard of
 
 
@@ -58,7 +59,7 @@ class Known:
 
     `heard`: the tick at which somebody heard so. `at`: when it was last heard of as unfinished.
     `completing`: calls that may have completed it.
-    `meddling`: calls under way that may end its lease; `meddled`: the tick of the last one's answer.
+    `meddling`: calls under way that may end its lease; `meddled`: the tick of the last answer.
     """
 
     number: int

@@ -49,10 +49,10 @@ class Holds:
         """Whether the store may be failing now."""
         return self._renewed_for_all >= self._ledger.now()
 
-    def doubt_all(self) -> None:
+    def void_all(self) -> None:
         """The file went back: nobody knows what his claim is worth."""
         for hold in self.by_token.values():
-            hold.doubts += 1
+            hold.void = True
 
     # ------------------------------------------------------------- calls
 
@@ -85,6 +85,9 @@ class Holds:
                 raise Broken("P3", f"one token for two tasks: {claim}")
             return
         hold = self._entered(claim, op)
+        hold.void = self._ledger.outdated(op)
+        if hold.void:
+            return
         before = known.hold
         if before is not None and before.revision > hold.revision:
             hold.over = True  # the later claim was heard of first
@@ -128,6 +131,9 @@ class Holds:
         """A heartbeat was answered."""
         hold = self.by_token[token]
         self._must_not_be_stale(hold, op, "a heartbeat")
+        if hold in op.holds:
+            op.holds.remove(hold)
+            hold.doubts -= 1
         hold.sent, hold.heard = op.at, self._ledger.now()
         hold.length = hold.length if length is None else length
 
@@ -138,6 +144,8 @@ class Holds:
         hold.over = True
 
     def _must_not_be_stale(self, hold: Hold, op: Op, verb: str) -> None:
+        if hold.void:
+            return
         if hold.superseded < op.tick:
             raise Broken("P3", f"{verb} with a stale token was accepted: {hold}")
         first = hold.doubts <= (hold in op.holds)  # else it may repeat what was done in time
@@ -153,7 +161,7 @@ class Holds:
         hold.doubts -= mine
         if mine:
             op.holds.remove(hold)
-        if known is None or known.hold is not hold or hold.over:
+        if known is None or known.hold is not hold or hold.over or hold.void:
             return
         if self._certain(hold, known) and self._still_lasts(hold):
             raise Broken("P3", f"a valid lease was refused: {hold} ({why})")

@@ -20,9 +20,14 @@ EVERY = "every "  # how descriptions of recurring tasks begin: nobody asked for 
 
 
 class Ledger:
-    """See the module. `now` is virtual seconds; `retention` is that of the scheduler."""
+    """See the module. `now` is virtual seconds; `retention` is that of the scheduler.
 
-    def __init__(self, now: Callable[[], float], retention: float = inf) -> None:
+    `lagging`: answers may show tasks as they were before what was acknowledged is saved.
+    """
+
+    def __init__(
+        self, now: Callable[[], float], retention: float = inf, *, lagging: bool = False
+    ) -> None:
         self.now = now
         self.tick = 0
         self.known: dict[int, Known] = {}
@@ -33,7 +38,10 @@ class Ledger:
         self.lanes: dict[str, bool] = {}
         self.lane_doubts: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self.rewound = 0  # how often the file went back to an earlier moment, as it may
+        self.rewound_at = 0  # the tick of the last time
         self._retention = retention
+        self._lagging = lagging
 
     # ------------------------------------------------------------- calls
 
@@ -120,21 +128,26 @@ class Ledger:
         """The call made this task, or found that an earlier one had."""
         new = task.number not in self.known
         known = self.saw(task, op)
-        if new and not task.existing:
+        if new and not task.existing and not self.outdated(op):
             known.sent = op.tick
 
     def saw(self, task: Task, op: Op) -> Known:
         """A task stands in an answer to `op`: it must be no older than what was heard before."""
         known = self.known.get(task.number)
+        if self.outdated(op):
+            return known or self._new(task)
         if known is None:
-            known = self.learn(task)
+            self._match(task.number, task.description, task.key)
+            known = self.known[task.number] = self._new(task)
         self._compare(known, task, op)
         return known
 
-    def learn(self, task: Task) -> Known:
-        """A task is heard of for the first time: somebody must have asked for it, once."""
-        self._match(task.number, task.description, task.key)
-        known = Known(
+    def outdated(self, op: Op) -> bool:
+        """Whether the answer may be of before the file went back."""
+        return op.tick < self.rewound_at
+
+    def _new(self, task: Task) -> Known:
+        return Known(
             task.number,
             task,
             set(task.requires),
@@ -144,8 +157,19 @@ class Ledger:
             self.heard(),
             -inf if task.status.finished or self.holds.troubled else self.now(),
         )
-        self.known[task.number] = known
-        return known
+
+    def rewind(self) -> None:
+        """The file went back to an earlier moment, as it may: much is uncertain."""
+        self.rewound += 1
+        self.rewound_at = self.heard()
+        self.holds.void_all()
+        for lane in self.lanes:
+            self.lane_doubts[lane] += 1
+        for known in self.known.values():
+            known.requires.clear()
+            known.follows.clear()
+            known.retried = True
+            known.hold = None
 
     def _match(self, number: int, name: str, key: str | None) -> None:
         wish = self.wishes.get(name)
@@ -164,7 +188,7 @@ class Ledger:
 
     def _compare(self, known: Known, task: Task, op: Op) -> None:
         if task.revision < known.revision:
-            if known.heard < op.tick:
+            if known.heard < op.tick and not self._lagging:
                 raise Broken("P1", f"{name(known)} went back: {known.revision}, {_show(task)}")
             return
         if not known.requires <= set(task.requires):
@@ -187,7 +211,7 @@ class Ledger:
         """These have changed with the call, nobody said to what."""
         for number in numbers:
             known = self.known.get(number)
-            if known is not None and known.heard < op.tick:
+            if known is not None and known.heard < op.tick and not self.outdated(op):
                 known.revision += 1
                 known.facts = None
                 known.heard = self.heard()

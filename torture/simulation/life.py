@@ -108,6 +108,8 @@ class Lives:
 
     async def _once(self) -> None:
         """One life, or a try of one, and what it leaves behind."""
+        if self.disk.deaths > self._deaths:
+            self._examine(unsaved=False)  # the power failed while nobody lived
         self.end = trio.Event()
         self.orderly = self._rng.random() < 0.2
         self.count += 1

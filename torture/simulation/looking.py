@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.domain.errors import SequenceTooOld
+from scheduler.domain.errors import InvalidRequest, SequenceTooOld
 from scheduler.domain.task import Status
 from torture.simulation.broken import Broken
 from torture.simulation.facts import Op
@@ -16,6 +16,7 @@ class Looking(Client):
         super().__init__()
         self.picture: dict[int, tuple[int, Status]] = {}
         self.since: int | None = 0  # None: from now on
+        self._rewound = 0
 
     async def get(self, op: Op) -> str:
         """One task, with its neighbors or without."""
@@ -37,30 +38,42 @@ class Looking(Client):
         page = await self.handle.list(status=status, agent_type=lane, limit=8)
         for task in page.tasks:
             self.ledger.saw(task, op)
-            self.world.list(task.number)
+            self.world.heard_of(task.number)
         return f"{len(page.tasks)} {page.has_more}"
 
     async def follow(self, op: Op) -> str:
         """A step of the feed, from where this client stands."""
         wait = 0.0 if self.rng.random() < 0.8 else 1.0
+        if self._rewound != self.ledger.rewound:
+            self._start_anew()
         try:
             changes, reached = await self.handle.read_changes(self.since, limit=50, wait=wait)
         except SequenceTooOld:
-            self.picture.clear()
-            self.since = None if self.world.forgets else 0
+            self._start_anew()
             raise
+        except InvalidRequest:
+            if self._rewound == self.ledger.rewound:
+                raise
+            return "rewound"  # while the call was under way
+        if self._rewound != self.ledger.rewound:
+            return "rewound"
         before = self.since or 0
         for change in changes:
             if change.sequence <= before:
                 raise Broken("P1", f"the feed went back from {before} to {change.sequence}")
             before = change.sequence
             self.ledger.saw(change.task, op)
-            self.world.list(change.task.number)
+            self.world.heard_of(change.task.number)
             self._draw(change.task.number, change.task.revision, change.task.status)
         if reached < before:
             raise Broken("P1", f"the feed says {reached} after {before}")
         self.since = reached
         return f"{len(changes)} {reached}"
+
+    def _start_anew(self) -> None:
+        self.picture.clear()
+        self.since = None if self.world.forgets else 0
+        self._rewound = self.ledger.rewound
 
     def _draw(self, number: int, revision: int, status: Status) -> None:
         seen = self.picture.get(number)

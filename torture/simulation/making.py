@@ -16,6 +16,7 @@ from torture.simulation.ledger import Ledger
 from torture.simulation.world import World
 
 LANES = ("build", "test", "review", "ship")
+EDGES = ("prerequisites", "run_after")
 GROUPS = ("red", "green", None, None)
 RECENT = 40  # tasks among which clients choose
 
@@ -38,12 +39,12 @@ class Draft:
         """Specs of these fields; a place in the draft stands for the spec there."""
         specs: list[TaskSpec] = []
         for fields in self.fields:
-            edges = {
-                name: [specs[one] if isinstance(one, int) else one for one in fields[name]]
-                for name in ("prerequisites", "run_after")
-                if name in fields
-            }
-            specs.append(TaskSpec(**fields | edges))
+            given = dict(fields)
+            for name in EDGES:
+                if name in given:
+                    edges = [specs[one] if isinstance(one, int) else one for one in given[name]]
+                    given[name] = edges
+            specs.append(TaskSpec(**given))
         return specs
 
 
@@ -56,10 +57,14 @@ class Client:
     handle: Handle
     number: int
     life: int
-    name: str
 
     def __init__(self) -> None:
         self.made = 0
+
+    @property
+    def name(self) -> str:
+        """Under which it holds leases."""
+        return f"c{self.number}.{self.life}"
 
     def some(self, how_many: int = 1) -> list[Known]:
         """Tasks of which somebody has heard, rather new ones than old."""
@@ -86,7 +91,7 @@ class Making(Client):
             if key is not None:
                 fields["key"] = f"{key}.{place}"
             if place and self.rng.random() < 0.7:
-                side = "prerequisites" if self.rng.random() < 0.7 else "run_after"
+                side = EDGES[self.rng.random() < 0.3]
                 fields.setdefault(side, []).append(self.rng.randrange(place))
             draft.fields.append(fields)
         return draft
@@ -101,7 +106,7 @@ class Making(Client):
             "group": rng.choice(GROUPS),
         }
         if rng.random() < 0.4:
-            side = "prerequisites" if rng.random() < 0.7 else "run_after"
+            side = EDGES[rng.random() < 0.3]
             fields[side] = [known.task.id for known in self.some(rng.randrange(1, 4))]
         if rng.random() < 0.15:
             fields["not_before"] = moment(now) + timedelta(seconds=rng.uniform(-5, 20))
@@ -125,7 +130,7 @@ class Making(Client):
     def _came(self, name: str, task: Task, op: Op) -> None:
         assert task.description == name, f"{name} was asked for, {task!r} came"
         self.ledger.made(task, op)
-        self.world.list(task.number)
+        self.world.heard_of(task.number)
 
     async def enqueue(self, op: Op) -> str:
         """One task."""

@@ -9,9 +9,11 @@ from random import Random
 from typing import Literal, get_args
 
 from persistence.store import Durability
+from torture.disk import POWER_LOSSES, PowerLoss
 
 Faults = Literal["kill", "stop", "power", "io", "full", "sync", "slow", "clock"]
 FAULTS: tuple[Faults, ...] = get_args(Faults)
+# What kills a process, and what it may meet without a bad disk.
 KILLS: tuple[Faults, ...] = ("kill", "stop", "slow", "clock")
 CLIENTS = 8
 
@@ -21,8 +23,9 @@ class Plan:
     """One world. Times are virtual seconds.
 
     `every`: the mean time between two faults. `retention`: finished tasks are forgotten after
-    it. `checkpoint_pages`, `inline_rows`: what the persister takes for much. `migrated`: whether the
-    world begins with a file that has its tables.
+    it. `checkpoint_pages`, `inline_rows`: what the persister takes for much. `migrated`: whether
+    the world begins with a file that has its tables. `grid`: clients act at multiples of it, so
+    that several act at once; 0: whenever they like. `power`: how much a power loss takes.
     """
 
     seed: int
@@ -36,6 +39,8 @@ class Plan:
     inline_rows: int = 256
     max_unsaved: int = 2_000
     migrated: bool = True
+    grid: float = 0.25
+    power: tuple[PowerLoss, ...] = POWER_LOSSES
 
 
 def drawn(
@@ -43,8 +48,9 @@ def drawn(
     steps: int | None = None,
     durability: Durability = "synced",
     faults: Collection[Faults] = FAULTS,
+    power: tuple[PowerLoss, ...] = POWER_LOSSES,
 ) -> Plan:
-    """A plan from a seed: some of these faults, and some sizes out of the ordinary."""
+    """A plan from a seed: some of these faults (of one or two, each), and some odd sizes."""
     rng = Random(f"plan {seed}")
     chosen = frozenset(fault for fault in faults if len(faults) < 3 or rng.random() < 0.6)
     return Plan(
@@ -58,4 +64,6 @@ def drawn(
         inline_rows=rng.choice([4, 256, 256]),
         max_unsaved=rng.choice([8, 2_000, 2_000]),
         migrated=rng.random() < 0.9,
+        grid=rng.choice([0.0, 0.25, 1.0]),
+        power=power,
     )

@@ -8,7 +8,7 @@ from typing import cast
 
 import trio
 
-from torture.disk import POWER_LOSSES, Fault, Operation, Trouble
+from torture.disk import Fault, Operation, Trouble
 from torture.simulation.plan import Faults
 from torture.simulation.world import World
 
@@ -41,7 +41,7 @@ class Troubles:
                 self._world.lives.end.set()
                 return "now"
             case "power":
-                mode = self._rng.choice(POWER_LOSSES)
+                mode = self._rng.choice(self._world.plan.power)
                 return self._strike(mode, lambda: self._disk.power_loss(mode))
             case "slow":
                 return await self._slow()

@@ -34,7 +34,7 @@ class Working(Client):
         )
         for claim in claims:
             self.ledger.holds.granted(claim, op)
-            self.world.list(claim.task.number)
+            self.world.heard_of(claim.task.number)
         self.held += claims
         return " ".join(claim.task.id for claim in claims) or "nothing"
 
@@ -118,6 +118,8 @@ class Working(Client):
         claim = self.rng.choice(self.held)
         op.targets = (claim.task.number,)
         lease = self.rng.choice((None, None, 5.0, 30.0))
+        if lease is not None:
+            self.ledger.holds.use(op, claim.token)  # it may become shorter, and nobody hear so
         try:
             await self.handle.heartbeat(claim, lease=lease, progress=self.rng.random())
         except (LeaseLost, AlreadyFinished) as error:

@@ -31,10 +31,12 @@ class World:
     def __init__(self, plan: Plan, path: str, mounted: Mounted, *, keep: bool = False) -> None:
         self.plan = plan
         self.trace = Trace(keep=keep)
-        self.ledger = Ledger(trio.current_time, plan.retention)
+        self.ledger = Ledger(
+            trio.current_time, plan.retention, lagging=plan.durability == "accepted"
+        )
         self.lives = Lives(plan, path, mounted, self.ledger, self.trace)
         self.numbers: list[int] = []
-        self.listed: set[int] = set()
+        self._listed: set[int] = set()
         self.drafts: list[Draft] = []
         self.faults: Counter[str] = Counter()
         self.steps = 0
@@ -55,10 +57,10 @@ class World:
         if self.steps >= self.plan.steps:
             self.enough.set()
 
-    def list(self, number: int) -> None:
+    def heard_of(self, number: int) -> None:
         """Somebody has heard of a task."""
-        if number not in self.listed:
-            self.listed.add(number)
+        if number not in self._listed:
+            self._listed.add(number)
             self.numbers.append(number)
 
     def numbers_of(self, task_ids: Iterable[str]) -> list[int]:
