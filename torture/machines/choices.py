@@ -16,7 +16,7 @@ from torture.machines.looking import (
     MakesPlan,
     Waits,
 )
-from torture.machines.making import AddsPrerequisites, Enqueues, Retries, Wish
+from torture.machines.making import LATER, AddsPrerequisites, Enqueues, Retries, Wish
 from torture.machines.moves import Step
 from torture.machines.scoring import SOURCES
 from torture.machines.state import NOBODY
@@ -35,8 +35,9 @@ LANES_ASKED = (None, ("general",), ("builder",), ("builder", "general"))
 SCOPES = (("agent_type", "general"), ("limit_key", "api"), ("agent_type", "builder"))
 
 tasks = st.integers(0, 25).map(lambda index: NOBODY if index == 25 else index)
-recent = st.integers(0, 6)
-references = st.lists(st.integers(-3, 8), max_size=2).map(tuple)
+recent = st.integers(0, 24)  # a claim
+others = st.integers(-2, 8) | st.sampled_from([-1, -2, 3, 21, NOBODY, LATER])
+references = st.just(()) | st.lists(others, max_size=2).map(tuple)
 groups = st.sampled_from([None, "g", "h"])
 limit_keys = st.sampled_from([None, None, "api"])
 estimates = st.sampled_from([None, 0.0, 10.0, 60.0, 60.0, 7200.0, 5e4])
@@ -53,7 +54,7 @@ wishes = st.builds(
     source=st.just("human") | st.sampled_from(sorted(SOURCES)),
     group=groups,
     limit_key=limit_keys,
-    key=st.sampled_from([None, None, None, "k", "l"]),
+    key=st.sampled_from([None] * 7 + ["k"]),
     requires=references,
     follows=references,
     parent=st.none() | tasks,
@@ -62,7 +63,7 @@ wishes = st.builds(
     estimate=estimates,
     max_attempts=attempts,
 )
-plain = st.builds(Wish, lane=st.sampled_from(LANES), key=st.sampled_from([None, "k"]))
+plain = st.builds(Wish, lane=st.sampled_from(LANES), key=st.sampled_from([None, None, "l"]))
 
 enqueues: st.SearchStrategy[Step] = st.builds(
     Enqueues, st.lists(wishes | plain, min_size=1, max_size=4).map(tuple)
@@ -75,15 +76,16 @@ claims: st.SearchStrategy[Step] = st.builds(
     lease=leases,
     wait=st.sampled_from([0.0, 0.0, 0.0, 8.5, 500.5]),  # never ends when something else happens
 )
-ends: st.SearchStrategy[Step] = st.one_of(
-    st.builds(
-        Completes,
-        st.lists(recent, min_size=1, max_size=2, unique=True).map(tuple),
-        st.none() | bases,
-    ),
-    st.builds(Fails, recent, st.booleans(), st.sampled_from([None, 0.0, 20.0])),
-    st.builds(Releases, recent),
+greedy: st.SearchStrategy[Step] = st.builds(
+    Claims, st.just("eve"), st.none(), st.just(9), st.sampled_from([30.0, 300.0]), st.just(0.0)
 )
+completes: st.SearchStrategy[Step] = st.builds(
+    Completes, st.lists(recent, min_size=1, max_size=2).map(tuple), st.none() | bases
+)
+fails: st.SearchStrategy[Step] = st.builds(
+    Fails, recent, st.booleans(), st.sampled_from([None, 0.0, 20.0])
+)
+releases: st.SearchStrategy[Step] = st.builds(Releases, recent)
 keeps: st.SearchStrategy[Step] = st.one_of(
     st.builds(Heartbeats, recent, st.none() | leases),
     st.builds(ReleasesHolders, st.sampled_from(["ann", "bo", "nobody"])),
@@ -141,5 +143,7 @@ looks: st.SearchStrategy[Step] = st.one_of(
     st.builds(Waits, st.lists(tasks, max_size=3).map(tuple)),
 )
 some = st.builds(Enqueues, st.lists(wishes, min_size=3, max_size=6).map(tuple))  # to begin with
-any_step = st.one_of(enqueues, claims, ends, ends, keeps, changes, pauses, limits, looks)
+any_step = st.one_of(
+    enqueues, claims, claims, completes, fails, releases, keeps, changes, pauses, limits, looks
+)
 ticks = st.just((0, 0, 0)) | st.tuples(*[st.integers(0, 6)] * 3)

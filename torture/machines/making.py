@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import fmean
 from typing import Any
@@ -17,7 +17,9 @@ from torture.machines.state import (
     CANCELLED,
     COMPLETED,
     DEAD,
+    READY,
     RUNNING,
+    SCHEDULED,
     Row,
     State,
     accepted,
@@ -25,10 +27,16 @@ from torture.machines.state import (
     refused,
 )
 
+LATER = -9
+
 
 @dataclass(frozen=True)
 class Wish:
-    """A task to be made. A reference below zero is a place in the same batch, -1 the first."""
+    """A task to be made. A reference below zero is a place in the same batch.
+
+    -1 is the one before, -2 that before it; LATER is the one behind, with which a circle can come
+    about.
+    """
 
     lane: str = "general"
     base: int = 5
@@ -86,7 +94,7 @@ class Enqueues:
     wishes: tuple[Wish, ...]
 
     def aim(self, state: State) -> Move:
-        aimed = [self._aim(state, wish) for wish in self.wishes]
+        aimed = [self._aim(state, place) for place in range(len(self.wishes))]
         specs = [_spec(one) for one in aimed]
         for spec, one in zip(specs, aimed, strict=True):
             for edges, references in ((spec[1], one.requires), (spec[2], one.follows)):
@@ -104,26 +112,31 @@ class Enqueues:
             lambda after, heard: self._judge(after, aimed, heard),
         )
 
-    def _aim(self, state: State, wish: Wish) -> _Aimed:
-        def references(given: tuple[int, ...]) -> tuple[int, ...]:
-            here = (r for r in given if r >= 0 or -r <= len(self.wishes))
-            return tuple(dict.fromkeys(r if r < 0 else state.pick(r) for r in here))
-
+    def _aim(self, state: State, place: int) -> _Aimed:
+        wish = self.wishes[place]
+        if any(wish.key == earlier.key for earlier in self.wishes[:place]):
+            wish = replace(wish, key=None)
         return _Aimed(
             wish,
-            references(wish.requires),
-            references(wish.follows),
-            None if wish.parent is None else state.pick(wish.parent),
+            self._references(state, place, wish.requires),
+            self._references(state, place, wish.follows),
+            None if wish.parent is None or not state.rows else state.pick(wish.parent),
             None if wish.starts_in is None else state.now + wish.starts_in,
             None if wish.due_in is None else state.now + wish.due_in,
         )
 
+    def _references(self, state: State, place: int, given: tuple[int, ...]) -> tuple[int, ...]:
+        """As numbers, and places from -1 on; without those that lead nowhere."""
+        found: dict[int, None] = {}
+        for reference in given:
+            other = place + (1 if reference == LATER else reference)
+            if reference >= 0 and state.rows:
+                found[state.pick(reference, BLOCKED, SCHEDULED, READY, RUNNING)] = None
+            elif reference < 0 and 0 <= other < len(self.wishes):
+                found[-1 - other] = None
+        return tuple(found)
+
     def _judge(self, after: State, aimed: Sequence[_Aimed], heard: Any) -> None:
-        keys = [one.wish.key for one in aimed if one.wish.key is not None]
-        own = (-1 - p in one.requires + one.follows for p, one in enumerate(aimed))
-        if len(set(keys)) < len(keys) or any(own):
-            refused(heard, "invalid_task")
-            return
         by_key = {row.key: row for row in after.rows.values() if row.key is not None}
         known = [None if one.wish.key is None else by_key.get(one.wish.key) for one in aimed]
         numbers = [-1 - p if row is None else row.number for p, row in enumerate(known)]
@@ -265,9 +278,9 @@ class AddsPrerequisites:
     follows: tuple[int, ...]
 
     def aim(self, state: State) -> Move:
-        number = state.pick(self.task)
-        requires = list(dict.fromkeys(map(state.pick, self.requires)))
-        follows = list(dict.fromkeys(map(state.pick, self.follows)))
+        number = state.pick(self.task, BLOCKED, SCHEDULED, READY)
+        requires = _chosen(state, self.requires)
+        follows = _chosen(state, self.follows)
         return move(
             lambda scheduler: scheduler.add_prerequisites(
                 ids.encode(number),
@@ -314,6 +327,11 @@ class AddsPrerequisites:
         after.place(row)
 
 
+def _chosen(state: State, choices: Sequence[int]) -> list[int]:
+    open_ = (BLOCKED, SCHEDULED, READY, RUNNING)
+    return list(dict.fromkeys(state.pick(index, *open_) for index in choices))
+
+
 def _connect(state: State, row: Row, requires: list[int], follows: list[int]) -> None:
     row.needs |= dict.fromkeys(follows, False)
     row.needs |= dict.fromkeys(requires, True)
@@ -327,7 +345,7 @@ class Retries:
     cascade: bool
 
     def aim(self, state: State) -> Move:
-        number = state.pick(self.task)
+        number = state.pick(self.task, *DEAD)
         return move(
             lambda scheduler: scheduler.retry(ids.encode(number), cascade=self.cascade),
             lambda after, heard: self._judge(after, number, heard),

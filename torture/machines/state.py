@@ -21,7 +21,7 @@ DEAD = frozenset({FAILED, CANCELLED})
 
 CLOSE = 1e-4  # seconds: a clock that is read at different moments of one step
 UNKNOWN = 1  # the number of no task
-NOBODY = 99  # the choice of no task
+ANY, NOBODY = 20, 99  # choices: from here on any task, and none
 
 
 @dataclass
@@ -171,16 +171,20 @@ class State:
 
     # ------------------------------------------------------------- choices of a step
 
-    def pick(self, index: int) -> int:
-        """The number of a task, the newest for 0; that of none for NOBODY."""
-        numbers = sorted(self.rows, reverse=True)
+    def pick(self, index: int, *statuses: Status) -> int:
+        """The number of a task in one of these statuses, the newest for 0.
+
+        From ANY on, or if there is none of these, of any task; that of none for NOBODY.
+        """
+        rows = self.of(*statuses) if index < ANY else []
+        numbers = sorted((row.number for row in rows or self.rows.values()), reverse=True)
         return numbers[index % len(numbers)] if numbers and index != NOBODY else UNKNOWN
 
     def pick_claim(self, index: int) -> tuple[int, str]:
-        """A claim that was once given out; valid or not."""
-        if not self.tokens:
-            return UNKNOWN, "nobody's"
-        return self.tokens[-1 - index % len(self.tokens)]
+        """A claim that holds its task; from ANY on, or if there is none, of any ever given out."""
+        live = [(row.number, row.token) for row in self.of(RUNNING) if row.token is not None]
+        claims = live if live and index < ANY else self.tokens
+        return claims[-1 - index % len(claims)] if claims else (UNKNOWN, "nobody's")
 
     # ------------------------------------------------------------- all rows at a look
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scheduler.domain import ids
-from scheduler.domain.task import moment
+from scheduler.domain.task import UNFINISHED, moment
 from torture.machines.moves import Move, move
 from torture.machines.state import (
     CANCELLED,
@@ -39,7 +39,7 @@ class Cancels:
     dry_run: bool
 
     def aim(self, state: State) -> Move:
-        number = state.pick(self.task)
+        number = state.pick(self.task, *UNFINISHED)
         return move(
             lambda scheduler: scheduler.cancel(ids.encode(number), dry_run=self.dry_run),
             lambda after, heard: self._judge(after, number, heard),
@@ -80,7 +80,7 @@ class Updates:
     value: Any
 
     def aim(self, state: State) -> Move:
-        number = state.pick(self.task)
+        number = state.pick(self.task, *UNFINISHED)
         value = self.value
         if self.field in TIMES and value is not None:
             value = state.now + value

@@ -136,7 +136,7 @@ class Completes:
             row.stop_running("completed")
             row.result, row.over = self.result, (claim[1], "complete")
             assert row.started is not None
-            after.seconds.setdefault(row.lane, []).append(after.now - row.started)
+            after.seconds.setdefault(row.lane, []).append(max(0.0, after.now - row.started))
             check_ended(heard, row, *after.finish(row, COMPLETED))
         elif is_repeated(after, claim, "complete"):
             check_ended(heard, after.rows[claim[0]], set(), set())
