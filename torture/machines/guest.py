@@ -20,6 +20,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 T = TypeVar("T")
 
+MOMENT = 0.001  # real seconds
 _TRIO: Any = trio._core._run
 
 
@@ -37,6 +38,8 @@ class Guest:
         self._shuffling: random.Random = _TRIO._r
         self._before = self._shuffling.getstate()
         self._shuffling.seed(seed)
+        self._asleep: tuple[Callable[[], Any], Callable[[Any], object]] | None = None
+        self._in_thread, _TRIO.start_thread_soon = _TRIO.start_thread_soon, self._fall_asleep
         trio.lowlevel.start_guest_run(
             self._main,
             run_sync_soon_threadsafe=self._turns.put,
@@ -52,28 +55,53 @@ class Guest:
         async with trio.open_nursery() as self.nursery:
             async for job in jobs:
                 await job()
+            self.clock.autojump_threshold = 0  # what cannot end by itself runs into its timeout
             self.nursery.cancel_scope.cancel()
 
     def _note_end(self, how: outcome.Outcome[None]) -> None:
         self._ended = how
 
-    def call(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Run a coroutine function inside, and what it set off until nothing moves any more."""
+    def _fall_asleep(self, wait: Callable[[], Any], wake: Callable[[Any], object]) -> None:
+        """In the place of the thread in which a guest waits: it sleeps until it is called."""
+        self._asleep = (wait, wake)
+
+    def _turn(self) -> None:
+        """Let the run go on; it must have something to do."""
+        if self._turns.empty() and self._asleep is not None:
+            (wait, wake), self._asleep = self._asleep, None
+            wake(outcome.capture(wait))
+        self._turns.get()()
+
+    def call(self, work: Callable[[], Awaitable[T]], *, sleeps: bool = False) -> T:
+        """Run a coroutine function inside, and what it set off until nothing moves any more.
+
+        If nothing moves and it has not returned, it never will: AssertionError, unless it sleeps.
+        """
         heard: list[outcome.Outcome[T]] = []
 
+        watching = trio.CancelScope()
+
+        async def watch() -> None:
+            with watching:
+                await wait_all_tasks_blocked(MOMENT)
+                heard.append(outcome.Error(AssertionError("the call is never answered")))
+
         async def job() -> None:
+            if not sleeps:
+                self.nursery.start_soon(watch)
             answer = await outcome.acapture(work)
             await wait_all_tasks_blocked()
+            watching.cancel()
             heard.append(answer)
 
-        while not hasattr(self, "_jobs"):
-            self._turns.get()()
+        while not hasattr(self, "_token"):
+            self._turn()
         self._token.run_sync_soon(self._jobs.send_nowait, job)
         while not heard:
             if self._ended is not None:
                 self._ended.unwrap()
                 raise RuntimeError("the Trio run has ended")
-            self._turns.get()()
+            self._turn()
         return heard[0].unwrap()
 
     def let_pass(self, seconds: float) -> None:
@@ -86,13 +114,14 @@ class Guest:
             finally:
                 self.clock.autojump_threshold = inf
 
-        self.call(sleep)
+        self.call(sleep, sleeps=True)
 
     def end(self) -> None:
         """Cancel what is left, and let the run come to its end."""
         if self._ended is None:
             self._token.run_sync_soon(self._jobs.close)
         while self._ended is None:
-            self._turns.get()()
+            self._turn()
+        _TRIO.start_thread_soon = self._in_thread
         self._shuffling.setstate(self._before)
         self._ended.unwrap()
