@@ -122,6 +122,14 @@ class ApiMachine(RuleBasedStateMachine):
     def look(self, step: Step) -> None:
         self.do(step)
 
+    @rule(step=choices.lists)
+    def read_pages(self, step: Step) -> None:
+        self.do(step)
+
+    @rule(step=choices.details)
+    def ask_details(self, step: Step) -> None:
+        self.do(step)
+
     @rule(steps=st.lists(choices.any_step, min_size=2, max_size=3), ticks=choices.ticks)
     def at_once(self, steps: list[Step], ticks: tuple[int, ...]) -> None:
         """Calls at the same moment, some ticks of the loop apart, as if in some order."""

@@ -35,7 +35,7 @@ LANES_ASKED = (None, ("general",), ("builder",), ("builder", "general"))
 SCOPES = (("agent_type", "general"), ("limit_key", "api"), ("agent_type", "builder"))
 
 tasks = st.integers(0, 25).map(lambda index: NOBODY if index == 25 else index)
-recent = st.integers(0, 24)  # a claim
+recent = st.integers(0, 29)  # a claim
 others = st.integers(-2, 8) | st.sampled_from([-1, -2, 3, 21, NOBODY, LATER])
 references = st.just(()) | st.lists(others, max_size=2).map(tuple)
 groups = st.sampled_from([None, "g", "h"])
@@ -124,26 +124,38 @@ limits: st.SearchStrategy[Step] = st.one_of(
     ),
 )
 maybe_lane: st.SearchStrategy[Any] = st.none() | st.sampled_from(LANES)
+filters = (
+    st.none() | st.lists(st.sampled_from(list(Status)), max_size=3, unique=True).map(tuple),
+    maybe_lane,
+    groups,
+    st.none() | st.sampled_from(sorted(SOURCES)),
+)
+lists: st.SearchStrategy[Step] = st.builds(Lists, *filters, st.sampled_from([1, 3, 500]))
+pages: st.SearchStrategy[Step] = st.builds(Lists, *filters, st.just(500))  # told at one moment
 looks: st.SearchStrategy[Step] = st.one_of(
-    st.builds(
-        Lists,
-        st.none() | st.lists(st.sampled_from(list(Status)), max_size=3, unique=True).map(tuple),
-        maybe_lane,
-        groups,
-        st.none() | st.sampled_from(sorted(SOURCES)),
-        st.sampled_from([1, 3, 500]),
-    ),
     st.builds(AsksStatus),
     st.builds(AsksWhyIdle, st.sampled_from(LANES_ASKED)),
     st.builds(Explains, tasks),
-    st.builds(AsksDetails, tasks),
     st.builds(
         MakesPlan, st.none() | st.lists(tasks, max_size=4).map(tuple), st.sampled_from([None, 1, 3])
     ),
     st.builds(Waits, st.lists(tasks, max_size=3).map(tuple)),
 )
-some = st.builds(Enqueues, st.lists(wishes, min_size=3, max_size=6).map(tuple))  # to begin with
+details: st.SearchStrategy[Step] = st.builds(AsksDetails, tasks)
+some = st.builds(Enqueues, st.lists(wishes, min_size=4, max_size=8).map(tuple))  # to begin with
 any_step = st.one_of(
-    enqueues, claims, claims, completes, fails, releases, keeps, changes, pauses, limits, looks
+    enqueues,
+    claims,
+    claims,
+    completes,
+    fails,
+    releases,
+    keeps,
+    changes,
+    pauses,
+    limits,
+    looks,
+    pages,
+    details,
 )
 ticks = st.just((0, 0, 0)) | st.tuples(*[st.integers(0, 6)] * 3)

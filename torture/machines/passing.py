@@ -100,9 +100,9 @@ def grant(
     """These claims were given out, one after the other; no other ones could have been."""
     assert len(claims) <= limit
     for claim in claims:
-        row = state.rows[claim.task.number]
-        candidates = state.startable(lanes)
-        assert row in candidates, f"{row.id} must not start: {row}"
+        row = state.rows.get(claim.task.number)
+        assert row in state.startable(lanes), f"{claim.task.id} must not start: {row}"
+        assert row is not None
         check_first(state, row, state.must_start(lanes))
         _start(state, row, holder, lease, claim)
     if len(claims) < limit:
