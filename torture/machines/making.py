@@ -420,7 +420,6 @@ def _reopen(state: State, rows: list[Row]) -> None:
         state.name_all(row)
     for row in rows:
         row.depth = depth(state, row, {one.number for one in rows})
-        row.shown_depth = row.depth if row.waits else row.shown_depth
         state.place(row)
     for other in state.of(BLOCKED):
         if other.needs.keys() & {row.number for row in rows}:
