@@ -50,20 +50,19 @@ def settle(state: State) -> None:
         if row.not_before is not None and row.not_before <= state.now:
             state.place(row)
     due = [row for row in state.of(RUNNING) if row.expires <= state.now]
-    for row in sorted(due, key=lambda row: (row.expires, row.number)):
-        expire(state, row)
+    due.sort(key=lambda row: (row.expires, row.number))
+    last = [row for row in due if row.attempt >= row.max_attempts]
+    for row in due:
+        if row not in last:
+            row.stop_running("expired")
+            row.over, row.status = None, READY
+            state.note(row)
     serve(state)
-
-
-def expire(state: State, row: Row) -> None:
-    """Its lease has run out."""
-    row.stop_running("expired")
-    row.over = None
-    if row.attempt >= row.max_attempts:
+    for row in last:  # what this releases comes a moment later
+        row.stop_running("expired")
+        row.over = None
         state.finish(row, FAILED)
-    else:
-        row.status = READY
-        state.note(row)
+    serve(state)
 
 
 def serve(state: State) -> None:
