@@ -23,7 +23,7 @@ from torture.machines.api import ApiMachine, FileMachine
 from torture.parts import Budget, Outcome, Violation
 
 RUNS, STEPS = 20, 50  # of a batch, and of a run: a few seconds
-STORY = 6_000  # characters of a violation's story: its end has the last steps
+STORY = 4_000  # characters
 
 
 def run(budget: Budget) -> Outcome:
@@ -64,9 +64,15 @@ def _batch(kind: type[RuleBasedStateMachine], number: int, folder: Path, outcome
     try:
         run_state_machine_as_test(seed(number)(_counted(kind, folder, outcome)), settings=chosen)
     except Exception as error:
-        story = "".join(traceback.format_exception(error))[-STORY:]
         again = f"python -m torture --only machines --seed {number}"
-        outcome.violations.append(Violation("P1-P5", f"{kind.__name__}:\n{story}", again))
+        outcome.violations.append(Violation("P1-P5", _story(kind.__name__, error), again))
+
+
+def _story(name: str, error: Exception) -> str:
+    """What was wrong, where, and the last of the steps that led there."""
+    frames = "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)[-4:]))
+    steps = "\n".join(getattr(error, "__notes__", ()))
+    return f"{name}: {type(error).__name__}: {str(error)[:STORY]}\n{frames}...{steps[-STORY:]}"
 
 
 def _counted(

@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import fsum, inf
 from typing import Any
 
-from scheduler import Idle, LimitStatus, Plan, Scheduler, Status, Task
+from scheduler import Idle, LimitStatus, Plan, QueueStatus, Scheduler, Status, Task
 from scheduler.domain import ids
 from torture.machines import scoring
 from torture.machines.moves import Move, move
@@ -111,25 +111,29 @@ class Lists:
 @dataclass(frozen=True)
 class AsksStatus:
     def aim(self, state: State) -> Move:
-        def judge(after: State, heard: Any) -> None:
-            told = accepted(heard)
-            assert told.counts == {status: len(after.of(status)) for status in Status}
-            assert told.total_tasks == len(after.rows)
-            assert told.paused == tuple(sorted(after.paused))
-            depths = [row.shown_depth for row in after.unfinished()]
-            assert told.max_depth == max(depths, default=0)
-            pending = after.of(BLOCKED, SCHEDULED, READY)
-            oldest = None if told.oldest_pending is None else told.oldest_pending.timestamp()
-            by_time = min((row.created for row in pending), default=None)
-            by_id = min(((row.number, row.created) for row in pending), default=(0, None))[1]
-            assert close(oldest, by_time) or close(oldest, by_id)  # the clock may have gone back
-            leases = {row.id: row for row in after.of(RUNNING)}
-            assert {lease.id for lease in told.leases} == leases.keys() or len(leases) > 20
-            for lease in told.leases:
-                assert lease.holder == leases[lease.id].holder
-                assert close(lease.expires_at.timestamp(), leases[lease.id].expires)
+        return move(
+            lambda scheduler: scheduler.queue_status(),
+            lambda after, heard: check_status(after, accepted(heard)),
+        )
 
-        return move(lambda scheduler: scheduler.queue_status(), judge)
+
+def check_status(state: State, told: QueueStatus) -> None:
+    """The queue in numbers."""
+    assert told.counts == {status: len(state.of(status)) for status in Status}
+    assert told.total_tasks == len(state.rows)
+    assert told.paused == tuple(sorted(state.paused))
+    depths = [row.shown_depth for row in state.unfinished()]
+    assert told.max_depth == max(depths, default=0)
+    pending = state.of(BLOCKED, SCHEDULED, READY)
+    oldest = None if told.oldest_pending is None else told.oldest_pending.timestamp()
+    by_time = min((row.created for row in pending), default=None)
+    by_id = min(((row.number, row.created) for row in pending), default=(0, None))[1]
+    assert close(oldest, by_time) or close(oldest, by_id)  # the clock may have gone back
+    leases = {row.id: row for row in state.of(RUNNING)}
+    assert {lease.id for lease in told.leases} == leases.keys() or len(leases) > 20
+    for lease in told.leases:
+        assert lease.holder == leases[lease.id].holder
+        assert close(lease.expires_at.timestamp(), leases[lease.id].expires)
 
 
 @dataclass(frozen=True)
@@ -301,23 +305,21 @@ class Waits:
         return move(lambda scheduler: scheduler.wait(ids.encode_all(numbers), timeout=0), judge)
 
 
-Seen = tuple[list[Task], list[Task], list[LimitStatus]]
+Seen = tuple[list[Task], list[LimitStatus], QueueStatus]
 
 
 async def everything(scheduler: Scheduler) -> Seen:
-    """All tasks, those that run as they stand, and the limits."""
+    """All tasks, the limits, and the queue in numbers."""
     tasks = list((await scheduler.list(limit=500)).tasks)
-    running = [await scheduler.get(task) for task in tasks if task.status is RUNNING]
-    return tasks, running, await scheduler.limits()
+    return tasks, await scheduler.limits(), await scheduler.queue_status()
 
 
 def check_all(state: State, seen: Seen) -> None:
     """What is seen, and who still waits, is what the model says."""
-    tasks, running, limits = seen
+    tasks, limits, status = seen
     look_at_all(state, tasks)
-    for task in running:
-        assert close(task.lease_expires_s, state.rows[task.number].expires)
     check_limits(state, limits)
+    check_status(state, status)
     for waiting in state.waiting:
         assert not waiting.asked.done, "a claim was answered that had to wait"
 

@@ -100,13 +100,18 @@ def grant(
     assert len(claims) <= limit
     for claim in claims:
         row = state.rows.get(claim.task.number)
-        assert row in state.startable(lanes), f"{claim.task.id} must not start: {row}"
+        assert row in state.startable(lanes), _why(state, claim, row)
         assert row is not None
         check_first(state, row, state.must_start(lanes))
         _start(state, row, holder, lease, claim)
     if len(claims) < limit:
         left = state.must_start(lanes)
         assert not left, f"there is more to do: {left}"
+
+
+def _why(state: State, claim: Claim, row: Row | None) -> str:
+    held_back = {scope: bucket for scope, bucket in state.limits.items() if row is not None}
+    return f"{claim.task.id} must not start at {state.now}: {row}, {held_back}, {state.paused}"
 
 
 def _start(state: State, row: Row, holder: str, lease: float, claim: Claim) -> None:
