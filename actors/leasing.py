@@ -167,7 +167,7 @@ class Leasing:
     def _refuse_holder(self, number: int, reply: Reply[float]) -> list[Post]:
         task = self._holdings.tasks.get(number)
         if task is None:
-            return [(To.PERSISTER, m.NotHeld(number, None, reply))]
+            return [(To.RESOLVER, m.NotHeld(number, None, reply))]  # behind its end, if on its way
         reply.refuse(refusals.lease_lost(task))
         return []
 

@@ -133,6 +133,8 @@ class Loops:
         if self._clock.jumped:
             self._clock.jumped = False
             self._jumped(now)
+            for to in self._actors:
+                self.send(to, [])  # wake it: Trio's clock did not jump, it would sleep too long
         return now
 
     # ------------------------------------------------------------- the loops

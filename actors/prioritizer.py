@@ -197,15 +197,16 @@ class Prioritizer:
 
     def _recovered(self, message: m.Recovered, now: float) -> list[Post]:
         self.leasing.paused |= message.paused
-        for limit in message.limits:
-            self.holdings.limits.restore(limit, now)
+        limits = [self.holdings.limits.restore(limit, now) for limit in message.limits]
+        settled = [new for new, old in zip(limits, message.limits, strict=True) if new != old]
         handed = [self.holdings.score(entry, now) for entry in message.handed]
         self.holdings.hold_many(handed, message.handed, now)
         self.leasing.give_grace(now)
         moved = [task for task in handed if task.number in message.changed]
         moved += [entry.task for entry in message.kept if entry.task.number in message.changed]
         answer = m.Value(message.reply, None)
-        return [(To.PERSISTER, m.Changed(moved=moved + message.ended, answers=[answer]))]
+        changed = m.Changed(moved=moved + message.ended, limits=settled, answers=[answer])
+        return [(To.PERSISTER, changed)]
 
     # ------------------------------------------------------------- changes from outside
 

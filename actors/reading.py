@@ -239,8 +239,8 @@ def _results_of(task: Task, results: dict[int, str], room: int) -> tuple[dict[st
 
 
 def _explain_ended(task: Task) -> Explanation:
-    """No actor holds the task any more; on record it may still be as it was before its end."""
-    reason = f"{task.status}: it has ended, which waits to be saved"
+    """It was seen to have ended: that may not be saved yet, or a retry have come since."""
+    reason = f"{task.status}: this changes just now"
     if task.finished_at is not None:
         reason = f"{task.status} at {utc_text(task.finished_at)}"
     return Explanation(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
 from msgspec.structs import replace
 
@@ -13,7 +13,7 @@ from actors import refusals
 from actors.dependencies import Dependencies
 from actors.messages import Entry, Post, To
 from persistence.store import Loaded
-from scheduler.domain import ids, lifecycle
+from scheduler.domain import ids, lifecycle, ordering
 from scheduler.domain.durations import Durations
 from scheduler.domain.errors import DependencyCycle, IllegalTransition
 from scheduler.domain.task import Status, Task
@@ -96,7 +96,10 @@ def _prerequisites_first(tasks: Mapping[int, Task]) -> Iterator[int]:
         number: [other for other in task.requires + task.follows if other in tasks]
         for number, task in tasks.items()
     }
-    return iter(tuple(TopologicalSorter(within).static_order()))
+    try:
+        return iter(tuple(TopologicalSorter(within).static_order()))
+    except CycleError as error:  # one was let run after another that had fallen before
+        raise ordering.cycle(error.args[1][:0:-1]) from None
 
 
 def _obstacle(task: Task, dependencies: Dependencies, dead: Container[int]) -> int | None:

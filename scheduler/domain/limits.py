@@ -97,11 +97,14 @@ class Limits:
             self._expect_opening(limit, now)
         return limit
 
-    def restore(self, limit: Limit, now: float) -> None:
-        """Let a limit hold that was saved before."""
+    def restore(self, limit: Limit, now: float) -> Limit:
+        """Let a limit hold that was saved before. If the clock was set back, its bucket may have
+        looked emptier than it can be: what is returned is to be saved, or it would do so again.
+        """
         limit = limit.as_of(now, limit.full_s)
         self._limits[limit.scope] = limit
         self._expect_opening(limit, now)
+        return limit
 
     def _expect_opening(self, limit: Limit, now: float) -> None:
         if limit.opens_s > now:

@@ -304,3 +304,20 @@ async def test_a_retry_that_would_close_a_circle_is_refused(scheduler: Scheduler
     await finish(scheduler, gate)
     await finish(scheduler, one)
     assert [task.status for task in await scheduler.retry(two)] == [Status.READY]
+
+
+async def test_tasks_that_fell_in_two_lives_of_their_root_may_name_each_other(
+    scheduler: Scheduler,
+) -> None:
+    """A cascade that would close a circle is refused, and the scheduler goes on."""
+    root, last = await scheduler.enqueue_many([TaskSpec("root"), TaskSpec("last")])
+    first = await scheduler.enqueue("first", prerequisites=[root, last])
+    await scheduler.cancel(root)
+    await scheduler.add_prerequisites(last, run_after=[first])
+    await scheduler.retry(root)
+    await scheduler.add_prerequisites(last, [root])
+    await scheduler.cancel(root)
+    with pytest.raises(DependencyCycle) as caught:
+        await scheduler.retry(root, cascade=True)
+    assert sorted(caught.value.path) == sorted([first.id, last.id])
+    assert (await scheduler.retry(root))[0].status is Status.READY

@@ -147,6 +147,26 @@ class TestRate:
             await trio.sleep(40)
             assert len(await scheduler.claim("w", limit=3)) == 1
 
+    async def test_a_bucket_that_filled_stays_full_over_restarts_of_a_set_back_clock(
+        self, tmp_path: Path
+    ) -> None:
+        """Found empty once because the clock went back, it fills as always, and only once."""
+        back = 0.0
+
+        def wall() -> float:
+            return virtual_wall() - back
+
+        path = tmp_path / "t.db"
+        async with open_scheduler(path, wall_clock=wall) as scheduler:
+            await scheduler.set_limit(agent_type="general", starts=1, per=60.0)
+            await scheduler.enqueue_many([TaskSpec("one"), TaskSpec("two")])
+            assert await scheduler.claim("w")
+        back = 3_600.0
+        async with open_scheduler(path, wall_clock=wall):
+            await trio.sleep(61)
+        async with open_scheduler(path, wall_clock=wall) as scheduler:
+            assert await scheduler.claim("w")
+
     async def test_a_new_rate_takes_over_what_was_spent(self, scheduler: Scheduler) -> None:
         """And a faster one is not held back by the debts of a slower one."""
         await scheduler.set_limit(limit_key="api", starts=1, per=86_400)

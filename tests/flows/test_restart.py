@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from scheduler import (
+    DependencyCycle,
     SequenceTooOld,
     Status,
     StoreLocked,
@@ -183,3 +184,31 @@ async def test_the_number_of_a_pause_is_not_given_out_again(tmp_path: Path) -> N
         task = await scheduler.enqueue("second")
         changes, _ = await scheduler.read_changes(since)
         assert [change.task.id for change in changes] == [task.id]
+
+
+async def test_tasks_that_were_reopened_make_no_circle_on_record(tmp_path: Path) -> None:
+    """A file can always be opened again: what waited before a restart waits after it."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        first, gate = await scheduler.enqueue_many([TaskSpec("first"), TaskSpec("gate")])
+        last = await scheduler.enqueue("last", prerequisites=[gate], run_after=[first])
+        await scheduler.cancel(first)
+        await scheduler.retry(first)
+        with pytest.raises(DependencyCycle):
+            await scheduler.add_prerequisites(first, [last])
+        before = await scheduler.explain(last)
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        assert (await scheduler.explain(last)).blocked_by == before.blocked_by
+
+
+async def test_a_retry_leaves_the_depth_as_it_was(tmp_path: Path) -> None:
+    """It tells of the day the task was enqueued, in memory as on record."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        gate, last = await scheduler.enqueue_many([TaskSpec("gate"), TaskSpec("last")])
+        await scheduler.add_prerequisites(last, [gate])
+        await scheduler.cancel(last)
+        await scheduler.retry(last)
+        (listed, _) = (await scheduler.list()).tasks
+        assert listed.dependency_depth == (await scheduler.get(last)).dependency_depth == 0
+        assert (await scheduler.queue_status()).max_depth == 0
