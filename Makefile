@@ -1,7 +1,7 @@
 # make demo         install into .venv and run a real workflow of 103 tasks in about 12 seconds
 # make test         every check: format, lint, types, import rules, tests
 # make coverage     the tests, and which lines and branches they reach
-# make kill-test    kill -9 runs, owners of a shared file, and clients: nothing is lost or repeated
+# make kill-test    kill -9 runs, all who share a file, and clients: nothing is lost or repeated
 # make conformance  let the official suite and inspector of MCP test the endpoint (needs npm)
 # make bench        measure everything against references of the same run, in just under ten minutes,
 #                   and write the report benchmarks/results/report.md
@@ -39,9 +39,7 @@ coverage: $(INSTALLED_DEV)
 	$(BIN)/pytest --numprocesses 2 --cov --cov-report=term:skip-covered
 
 kill-test: $(INSTALLED)
-	$(BIN)/python benchmarks/campaigns/kill_run.py
-	$(BIN)/python -m benchmarks.campaigns.kill_owner
-	$(BIN)/python -m benchmarks.campaigns.endings
+	$(BIN)/python -m torture --minutes 3 --only kills resumed_runs endings
 
 conformance: $(INSTALLED)
 	$(BIN)/python -m tests.conformance.run --folder $(CONFORMANCE) $(CONFORMANCE_OPTIONS)

@@ -74,6 +74,7 @@ class Persister:
         self._error: StoreUnavailable | None = None
         self._prune_at = inf
         self._pruned_up_to = 0
+        self._reopened = False  # a task is unsaved that on record has finished
 
     def load(self, now: float) -> Loaded:
         """Read what the store holds; before anything else."""
@@ -154,6 +155,7 @@ class Persister:
             unsaved.move(task, record(task, message.reopened.get(task.number)))
         for task in message.rewritten:
             unsaved.rewrite(task, record(task))
+        self._reopened = self._reopened or bool(message.reopened)
         unsaved.attempts += message.attempts
         unsaved.durations.update(message.durations)
         for limit in message.limits:
@@ -241,7 +243,7 @@ class Persister:
     def _save(self, now: float) -> list[Post]:
         """Save all that is unsaved in one commit, then answer those who wait for it."""
         batch = self._in_flight = self._unsaved
-        self._unsaved = Batch()
+        self._unsaved, self._reopened = Batch(), False
         self._waiting_in_flight, self._waiting = self._waiting, []
         self._untold_in_flight, self._untold = self._untold, []
         self._write_at = inf
@@ -286,6 +288,8 @@ class Persister:
         self._commits += 1
         if self._commits % LOOK_AT_LOG_EVERY == 0 and self._store.wal_pages() > CHECKPOINT_PAGES:
             posts += self._tidy(m.Checkpoint())
+        elif self._prune_at <= now:  # its turn, also where the next save waits already
+            posts += self._prune(now)
         return posts
 
     def _tell(self, message: m.Written, now: float) -> list[Post]:
@@ -298,7 +302,7 @@ class Persister:
 
     def _prune(self, now: float) -> list[Post]:
         """A step of pruning, unless a task that is to be pruned may have been re-opened."""
-        if self._unsaved:
+        if self._reopened:
             self._prune_at = now + RETRY_TAKES
             return []
         return self._tidy(m.Prune(now - self._retention, self._pruned_up_to))
@@ -314,6 +318,7 @@ class Persister:
         """Nothing is lost: all of it is written again, with what came since, a moment later."""
         message.batch.absorb(self._unsaved)
         self._unsaved, self._in_flight = message.batch, None
+        self._reopened = True  # perhaps
         self._waiting = self._waiting_in_flight + self._waiting
         self._waiting_in_flight = []
         self._untold = self._untold_in_flight + self._untold
@@ -322,11 +327,24 @@ class Persister:
         self._error = message.error
         self._write_at = now + self._retry_delay
         self._retry_delay = min(self._retry_delay * 2, RETRY_CAP)
+        posts = self._let_readers_go(now)
         if self._down_since is not None:
-            return []
+            return posts
         self._down_since = now
         trouble = m.Happened([StoreDown(now, message.error.message)])
-        return [(To.PRIORITIZER, m.StoreDown()), (To.OBSERVER, trouble)]
+        return [*posts, (To.PRIORITIZER, m.StoreDown()), (To.OBSERVER, trouble)]
+
+    def _let_readers_go(self, now: float) -> list[Post]:
+        """Whoever only reads, and was in line, hears what is saved; the others wait on."""
+        waiting, self._waiting = self._waiting, []
+        posts: list[Post] = []
+        for pending in waiting:
+            served = self._answers.as_far_as_saved(pending.what, self._hidden(), now)
+            if served is None:
+                self._waiting.append(pending)
+            else:
+                posts += served
+        return posts
 
     def _give_up_waiting(self, now: float) -> list[Post]:
         """Whoever has waited long for a store that fails, or hangs, hears so."""

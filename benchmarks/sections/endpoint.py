@@ -19,10 +19,10 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from benchmarks.campaigns.raw_session import RawSession, session
 from benchmarks.measuring import Figure, Gate, at_least, at_most, compare, paired
 from benchmarks.workload import Bench, linked_specs
 from scheduler import open_scheduler
+from torture.processes.stdio import StdioSession, session
 
 CALLS = 150  # in a row, for one value
 TURNS = 11  # of ours and the reference: other work of the machine shows in single ones
@@ -163,7 +163,7 @@ async def _cycles(bench: Bench, sessions: int) -> float:
     return made / seconds
 
 
-async def _work(client: RawSession, tasks: int, done: set[str]) -> None:
+async def _work(client: StdioSession, tasks: int, done: set[str]) -> None:
     for number in range(tasks):
         await client.call("task_enqueue", description=f"task {number}")
     claimed = 0

@@ -71,6 +71,7 @@ class Seeker:
         self._options = options
         self._strict = strict
         self._lost_at = trio.current_time()
+        self._unserved_since: float | None = None
         self._told = ""  # the trouble that stands in the log
 
     async def run(self) -> None:
@@ -146,9 +147,15 @@ class Seeker:
             finally:
                 self._lead_nowhere()
             return
-        patience = UNSERVED if address is None else RECOVERY
-        if trio.current_time() - self._lost_at >= patience:
-            raise _unserved(locked) if address is None else _silent(locked, RECOVERY)
+        now = trio.current_time()
+        if address is not None:
+            self._unserved_since = None
+            if now - self._lost_at >= RECOVERY:
+                raise _silent(locked, RECOVERY)
+        elif self._unserved_since is None:
+            self._unserved_since = now  # it may be about to write its address down, or to leave
+        elif now - self._unserved_since >= UNSERVED:
+            raise _unserved(locked)
         await trio.sleep(TRY_EVERY)
 
     async def _reach(self, address: str, locked: StoreLocked) -> Link | None:
@@ -182,6 +189,7 @@ class Seeker:
         self, way: Way, sources: Mapping[str, float], system: System | None = None
     ) -> None:
         self._told = ""
+        self._unserved_since = None
         self._door.lead_to(way, dict(sources), system)
         self.found.set()
 

@@ -104,6 +104,25 @@ async def test_an_end_that_is_not_saved_can_be_explained() -> None:
         assert (await scheduler.explain(task)).reason.startswith("completed at")
 
 
+async def test_a_question_that_was_in_line_when_the_store_failed_is_answered() -> None:
+    """It waited for a commit that failed: then what is saved is all there is to say."""
+    store = FailingStore(MemoryStore(), ("write", "commit"))
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        before = trio.current_time()
+
+        async def look() -> None:
+            assert (await scheduler.details(task)).task.id == task.id
+            assert trio.current_time() - before < 0.1
+            store.failing = False
+
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(scheduler.pause, "builder")
+                nursery.start_soon(look)
+
+
 async def test_a_claim_with_an_unknown_outcome_goes_back() -> None:
     """The caller got an error, so nobody works on the task: another gets it after the outage."""
     store = FailingStore(MemoryStore())

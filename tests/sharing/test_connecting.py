@@ -18,7 +18,8 @@ import trio.testing
 
 from actors.commands import Enqueue
 from actors.reply import Reply
-from persistence.ownership import last_owner
+from persistence.opening import prepare_file
+from persistence.ownership import Ownership, last_owner
 from scheduler import (
     AlreadyFinished,
     Ended,
@@ -41,7 +42,7 @@ from scheduler import (
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import checked_all
 from scheduler.domain.request_ids import make_request_id
-from scheduler.sharing import wire
+from scheduler.sharing import seeker, wire
 from scheduler.sharing.door import SharedDoor
 from scheduler.sharing.link import Link
 from scheduler.sharing.seeker import OwnerOptions
@@ -321,6 +322,25 @@ class TestOwners:
                 pass
         assert locked.value.pid == owner.pid
         assert "serve" in (locked.value.hint or "")
+
+    async def test_an_owner_that_just_does_not_say_where_it_serves(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It has its second from when that is seen, however long the way was lost before."""
+        monkeypatch.setattr(seeker, "UNSERVED", 0.3)
+        prepare_file(str(path))
+        owner = Ownership(str(path), f"{path}.nobody")
+
+        async def leave() -> None:
+            await trio.sleep(seeker.UNSERVED * 1.3)
+            owner.announce(None)  # as between two words of the lock file, or at the end
+            await trio.sleep(seeker.UNSERVED * 0.5)
+            owner.release()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(leave)
+            async with connect(path) as scheduler:
+                assert owns(scheduler)
 
     async def test_starting_at_once(self, path: Path, start: Start) -> None:
         """The block starts before the file can be used; calls tell why they fail, until it can."""

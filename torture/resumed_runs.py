@@ -10,25 +10,24 @@ workflow has reached its end, the next one begins in the same database. Then it 
 - no task starts before the commands that it waits for have ended.
 
 A task that was running at the moment of a kill runs again: execution is at least once.
-
-    python benchmarks/campaigns/kill_run.py --kills 20 --seed 1
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
 
+from torture.parts import Budget, Outcome, Violation
+
+TASKS = 120  # in each workflow
+KILLED = -signal.SIGKILL  # an exit code
 LONGEST = 2.0  # seconds until a kill
 COMMAND = 'echo "start $HEADRACE_REF" >> "$0"; sleep "$1"; echo "end $HEADRACE_REF" >> "$0"'
 
@@ -120,48 +119,52 @@ def run_once(work: Workflow, database: Path, kill_after: float | None) -> tuple[
     return process.wait(), done_before
 
 
-def check(kills: int, tasks: int, chance: random.Random, folder: Path) -> tuple[Totals, list[str]]:
-    """Run and kill until that many kills are done; the totals, and the broken promises."""
+def run(budget: Budget) -> Outcome:
+    """Run and kill until the time is up, then let the last workflow come to its end."""
+    chance, ends = random.Random(budget.seed), time.monotonic() + budget.seconds
     totals, wrong = Totals(), list[str]()
-    while totals.kills < kills:
-        work = make_workflow(folder, totals.workflows, tasks, chance)
-        code = -signal.SIGKILL
-        while code == -signal.SIGKILL:
-            moment = chance.uniform(0.05, LONGEST) if totals.kills < kills else None
-            known = len(work.acknowledged)
-            code, done_before = run_once(work, folder / "tasks.db", moment)
-            if done_before is not None and done_before < known:
-                wrong.append(f"{known - done_before} acknowledged tasks were no longer done")
-            totals.runs += 1
-            totals.done_before += done_before or 0
-            if code == -signal.SIGKILL:
-                totals.kills += 1
-                entries = len(work.entries())
-                for ref in work.acknowledged:
-                    work.done_at_kill.setdefault(ref, entries)
-        if code != 0:
-            wrong.append(f"the last run of {work.path.name} ended with exit code {code}")
+    while not totals.workflows or time.monotonic() < ends:
+        work = make_workflow(budget.folder, totals.workflows, TASKS, chance)
+        to_the_end(work, budget.folder / "tasks.db", ends, chance, totals, wrong)
         wrong += work.violations()
         totals.workflows += 1
         totals.tasks += len(work.waits_for)
         totals.starts += sum(what == "start" for what, _ in work.entries())
-    return totals, wrong
+    again = f"python -m torture --only resumed_runs --seed {budget.seed}"
+    broken = [("P5" if "before the end of" in what else "P1", what) for what in wrong]
+    return Outcome(figures(totals), [Violation(*one, again) for one in broken])
 
 
-def main() -> int:
-    """Print a table; 1 if a promise was broken."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--tasks", type=int, default=120, help="in each workflow")
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="headrace-kill-"))
-    began = time.perf_counter()
-    totals, wrong = check(options.kills, options.tasks, random.Random(options.seed), folder)
-    rows = {
-        "seed": options.seed,
+def to_the_end(
+    work: Workflow,
+    database: Path,
+    ends: float,
+    chance: random.Random,
+    totals: Totals,
+    wrong: list[str],
+) -> None:
+    """Run one workflow, with kills while there is time for them."""
+    code = KILLED
+    while code == KILLED:
+        moment = chance.uniform(0.05, LONGEST)
+        known = len(work.acknowledged)
+        code, done_before = run_once(work, database, moment if time.monotonic() < ends else None)
+        if done_before is not None and done_before < known:
+            wrong.append(f"{known - done_before} acknowledged tasks were no longer done")
+        totals.runs += 1
+        totals.done_before += done_before or 0
+        if code == KILLED:
+            totals.kills += 1
+            entries = len(work.entries())
+            for ref in work.acknowledged:
+                work.done_at_kill.setdefault(ref, entries)
+    if code != 0:
+        wrong.append(f"the last run of {work.path.name} ended with exit code {code}")
+
+
+def figures(totals: Totals) -> dict[str, float]:
+    """The counts of an outcome."""
+    return {
         "runs killed with kill -9": totals.kills,
         "runs in all": totals.runs,
         "workflows finished": totals.workflows,
@@ -169,19 +172,4 @@ def main() -> int:
         "commands started": totals.starts,
         "started again after a kill": totals.starts - totals.tasks,
         "found done by resumed runs": totals.done_before,
-        "promises broken": len(wrong),
-        "seconds": round(time.perf_counter() - began, 1),
     }
-    for name, value in rows.items():
-        print(f"{name:<28}{value:>10,}")
-    for sentence in wrong[:20]:
-        print(f"BROKEN: {sentence}")
-    if wrong:
-        print(f"everything is kept in {folder}")
-    else:
-        shutil.rmtree(folder)
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

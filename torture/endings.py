@@ -2,33 +2,31 @@
 
 In turn the standard input of `headrace mcp` is closed, and the client that started it is killed
 with kill -9; a claim is waiting at that moment. The process must be gone within two seconds.
-
-    python -m benchmarks.campaigns.endings --times 50
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from statistics import median
 
 import trio
 
-from benchmarks.campaigns.raw_session import session
+from torture.parts import Budget, Outcome, Violation
+from torture.processes.starting import ROOT
+from torture.processes.stdio import session
 
 LIMIT = 2.0  # seconds
 LATEST = 10.0  # seconds until a process that stays is killed
 CLIENT = """
 import sys, trio
 from pathlib import Path
-from benchmarks.campaigns.raw_session import session
+from torture.processes.stdio import session
 async def main():
     async with session(Path(sys.argv[1])) as client:
         async with trio.open_nursery() as nursery:
@@ -39,6 +37,25 @@ async def claim(client):
     await client.call("task_claim", agent="a", wait_seconds=50)
 trio.run(main)
 """
+
+
+def run(budget: Budget) -> Outcome:
+    """One ending after the other, until the time is up."""
+    ends = time.monotonic() + budget.seconds
+    stayed: dict[str, list[float]] = {"input closed": [], "client killed": []}
+    ways: tuple[Callable[[Path], float], ...] = (closed, orphaned)
+    while not stayed["client killed"] or time.monotonic() < ends:
+        for name, end in zip(stayed, ways, strict=True):
+            stayed[name].append(end(budget.folder / "tasks.db"))
+    outcome = Outcome()
+    for name, seconds in stayed.items():
+        outcome.counts[name] = len(seconds)
+        outcome.counts[f"{name}: stayed, longest s"] = round(max(seconds), 3)
+        if max(seconds) > LIMIT:
+            what = f"{name}: the process stayed {max(seconds):.1f} s"
+            again = f"python -m torture --only endings --seed {budget.seed}"
+            outcome.violations.append(Violation("P8", what, again))
+    return outcome
 
 
 def closed(database: Path) -> float:
@@ -58,7 +75,7 @@ def closed(database: Path) -> float:
 def orphaned(database: Path) -> float:
     """Seconds that a session goes on after the death of its client."""
     with subprocess.Popen(
-        [sys.executable, "-c", CLIENT, str(database)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CLIENT, str(database)], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as client:
         assert client.stdout is not None
         pid = int(client.stdout.readline())
@@ -68,8 +85,9 @@ def orphaned(database: Path) -> float:
         while is_there(pid) and time.perf_counter() - began < LATEST:
             time.sleep(0.005)
         seconds = time.perf_counter() - began
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        if seconds >= LATEST:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     return seconds
 
 
@@ -80,25 +98,3 @@ def is_there(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
-
-
-def main() -> int:
-    """Run it and print how long they stayed; 1 if one stayed too long."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--times", type=int, default=50)
-    times = parser.parse_args().times
-    late = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for what, end in (("input closed", closed), ("client killed", orphaned)):
-            stayed = [end(Path(folder) / "tasks.db") for _ in range(times // 2)]
-            late += sum(seconds > LIMIT for seconds in stayed)
-            print(
-                f"{what} {len(stayed)} times: gone after {median(stayed):.3f} s, "
-                f"the last after {max(stayed):.3f} s"
-            )
-    print(f"{late} stayed longer than {LIMIT:g} s")
-    return 1 if late else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

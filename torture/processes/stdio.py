@@ -12,33 +12,27 @@ from typing import Any
 
 import trio
 
+from torture.processes.conversation import SessionEndedError, content_of
+
 REVISION = "2025-06-18"
+CHUNK = 65_536  # bytes
 
 
-class SessionEndedError(Exception):
-    """The server's process has gone."""
-
-
-class ToolError(Exception):
-    """A tool answered with an error: `body`."""
-
-    def __init__(self, body: dict[str, Any]) -> None:
-        super().__init__(f"{body.get('code')}: {body.get('message')}")
-        self.body = body
-
-
-class RawSession:
+class StdioSession:
     """One call at a time; `pid` is that of the server."""
 
-    def __init__(self, process: trio.Process) -> None:
-        self.pid = process.pid
-        self._process = process
+    def __init__(
+        self, pid: int, to_server: trio.abc.SendStream, from_server: trio.abc.ReceiveStream
+    ) -> None:
+        self.pid = pid
+        self._to_server = to_server
+        self._from_server = from_server
         self._received = bytearray()
         self._calls = 0
 
     async def start(self) -> None:
         """The handshake of a client of the older protocol."""
-        client = {"name": "benchmark", "version": "0"}
+        client = {"name": "torture", "version": "0"}
         await self.request(
             "initialize",
             {"protocolVersion": REVISION, "capabilities": {}, "clientInfo": client},
@@ -47,11 +41,7 @@ class RawSession:
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The structured content of a tool's answer. Raises ToolError, SessionEndedError."""
-        result = await self.request("tools/call", {"name": tool, "arguments": arguments})
-        body: dict[str, Any] = result["structuredContent"]
-        if result.get("isError"):
-            raise ToolError(body)
-        return body
+        return content_of(await self.request("tools/call", {"name": tool, "arguments": arguments}))
 
     async def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """The result of any request."""
@@ -67,17 +57,18 @@ class RawSession:
         return result
 
     async def _send(self, message: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
         line = json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n"
         try:
-            await self._process.stdin.send_all(line)
+            await self._to_server.send_all(line)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise SessionEndedError from None
 
     async def _line(self) -> bytes:
-        assert self._process.stdout is not None
         while (end := self._received.find(b"\n")) < 0:
-            chunk = await self._process.stdout.receive_some()
+            try:
+                chunk = await self._from_server.receive_some(CHUNK)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise SessionEndedError from None
             if not chunk:
                 raise SessionEndedError
             self._received += chunk
@@ -87,7 +78,7 @@ class RawSession:
 
 
 @asynccontextmanager
-async def session(database: Path, *options: str) -> AsyncIterator[RawSession]:
+async def session(database: Path, *options: str) -> AsyncIterator[StdioSession]:
     """A server of its own on this database; killed at the end if it does not leave."""
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "scheduler.cli", "mcp", "--db", str(database), *options],
@@ -98,7 +89,7 @@ async def session(database: Path, *options: str) -> AsyncIterator[RawSession]:
     assert process.stdout is not None
     try:
         async with process.stdin, process.stdout:
-            opened = RawSession(process)
+            opened = StdioSession(process.pid, process.stdin, process.stdout)
             await opened.start()
             yield opened
     finally:

@@ -1,0 +1,1 @@
+"""Real headrace processes: how they are started, spoken to and killed."""
