@@ -6,8 +6,15 @@ import pytest
 import trio
 
 from persistence.memory import MemoryStore
-from scheduler import LeaseLost, Status, StoreUnavailable, TaskSpec, open_scheduler
-from tests.support.stores import FailingStore, SlowStore
+from scheduler import (
+    LeaseLost,
+    Status,
+    StoreCorrupt,
+    StoreUnavailable,
+    TaskSpec,
+    open_scheduler,
+)
+from tests.support.stores import FailingStore, SlowStore, WrappedStore
 
 from .conftest import virtual_wall
 
@@ -131,3 +138,23 @@ async def test_a_question_on_a_slow_disk_waits_for_no_commit_of_nothing() -> Non
         assert (await scheduler.list()).tasks[0].id == task.id
         assert (await scheduler.get(task)).status is Status.READY
         assert store.commits == commits > 0
+
+
+class _DamagedStore(WrappedStore):
+    """One that turns out to be damaged, when it is told to."""
+
+    damaged = False
+
+    def _pass(self, method: str) -> None:
+        if self.damaged and method == "write":
+            raise StoreCorrupt("damaged on purpose")
+
+
+async def test_damage_ends_the_scheduler_with_one_error() -> None:
+    """Though several actors are awake when it is met, and each of them ends by it."""
+    store = _DamagedStore(MemoryStore())
+    with pytest.raises(StoreCorrupt, match="on purpose"):
+        async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+            await scheduler.enqueue("work")
+            store.damaged = True
+            await scheduler.claim("w", lease=5)  # its timer wakes the prioritizer, too
