@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from actors import commands as c
 from actors import messages as m
 from actors.reply import Reply
 from actors.system import System
-from scheduler import LeaseLost, Scheduler, Status, Task, TaskSpec, open_scheduler
+from scheduler import LeaseLost, Scheduler, Status, StoreCorrupt, Task, TaskSpec, open_scheduler
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import checked_all
 from scheduler.domain.request_ids import forgotten_before, make_request_id
@@ -164,3 +165,16 @@ async def test_a_receipt_is_kept_for_an_hour(tmp_path: Path) -> None:
         await ask(enqueue("c")(Reply(later)))
         made: list[Task] = await again(scheduler, enqueue("a"))
         assert made[0].id != known.id
+
+
+async def test_a_receipt_that_is_damaged_is_told_as_damage(tmp_path: Path) -> None:
+    """To whoever asks again; the scheduler goes on."""
+    path = tmp_path / "tasks.db"
+    async with opened(path) as scheduler:
+        await system_of(scheduler).ask(enqueue("a")(Reply(FIRST)))
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        shell.execute("UPDATE receipts SET receipt = '{'")
+    async with opened(path) as scheduler:
+        with pytest.raises(StoreCorrupt, match="receipt"):
+            await again(scheduler, enqueue("a"))
+        assert (await scheduler.queue_status()).total_tasks == 1

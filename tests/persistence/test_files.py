@@ -81,7 +81,7 @@ class TestOpening:
             names = [row[1] for row in older.execute("PRAGMA table_info(tasks)")]
             task = dict.fromkeys(names) | {"id": 7, "sequence": 1, "status": "ready"}
             task |= dict.fromkeys(("revision", "base_priority", "priority", "attempt"), 1)
-            task |= dict.fromkeys(("max_attempts", "dependency_depth", "created_s"), 1)
+            task |= dict.fromkeys(("max_attempts", "dependency_depth", "created_s", "ready_s"), 1)
             task |= dict.fromkeys(("source", "agent_type", "summary", "description"), "x")
             Database(older).table("tasks").insert(task | {"estimated_duration": 60.0})
         with closing(open_sqlite(path)) as store:
@@ -220,7 +220,7 @@ class TestFailing:
     @pytest.mark.parametrize(
         ("damage", "message"),
         [
-            ("UPDATE tasks SET status = 'ready!'", "status that does not exist"),
+            ("UPDATE tasks SET status = 'ready!'", "holds in status what it cannot"),
             ("UPDATE tasks SET note = CAST(x'ff' AS TEXT)", "UTF-8"),
             ("DROP TABLE edges", "not those of headrace"),
         ],

@@ -114,9 +114,12 @@ def test_damage(path: str) -> None:
     [
         ("DELETE FROM tasks WHERE id = 4", "1 edges belong to a task that is not there"),
         ("UPDATE tasks SET status = 'blocked' WHERE id = 5", "wait for nothing unfinished"),
-        ("UPDATE tasks SET status = 'ready' WHERE id = 3", "could start before prerequisites"),
+        (
+            "UPDATE tasks SET status = 'ready', ready_s = 1 WHERE id = 3",
+            "could start before prerequisites",
+        ),
         ("UPDATE edges SET must_succeed = 1 WHERE task = 5", "could start before prerequisites"),
-        ("UPDATE tasks SET token = NULL WHERE id = 2", "lack a holder, token or lease"),
+        ("UPDATE tasks SET token = NULL WHERE id = 2", "in status running, or beside it"),
         ("DELETE FROM tasks WHERE id = 1", "name a prerequisite that was pruned"),
         ("INSERT INTO edges VALUES (2, 3, 1)", "wait for each other in a circle"),
         ("UPDATE counters SET value = 7 WHERE name = 'completed'", "completed 7 instead of 1"),
