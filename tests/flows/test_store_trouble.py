@@ -153,8 +153,12 @@ class _DamagedStore(WrappedStore):
 async def test_damage_ends_the_scheduler_with_one_error() -> None:
     """Though several actors are awake when it is met, and each of them ends by it."""
     store = _DamagedStore(MemoryStore())
-    with pytest.raises(StoreCorrupt, match="on purpose"):
+
+    async def claim_when_it_is_damaged() -> None:
         async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
             await scheduler.enqueue("work")
             store.damaged = True
             await scheduler.claim("w", lease=5)  # its timer wakes the prioritizer, too
+
+    with pytest.raises(StoreCorrupt, match="on purpose"):
+        await claim_when_it_is_damaged()
