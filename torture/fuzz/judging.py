@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from torture.fuzz.values import CANARY
 
-CODES = (-32700, -32600, -32601, -32602, -32603, -32000, -32002, -32020, -32021, -32022, -32042)
+CODES = (-32700, -32600, -32601, -32602, -32000, -32002, -32020, -32021, -32022, -32800)
 MESSAGE = 400  # characters of an error's message
 ANSWER = 4 * 1024 * 1024  # bytes
 
