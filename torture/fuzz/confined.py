@@ -1,7 +1,7 @@
 """Cases of damaged files in a child of bounded memory, so that a crash or a hang is one, too.
 
 `python -m torture.fuzz.confined SEED FIRST SECONDS FOLDER` tries one case after the other from
-number FIRST on, and says on stdout which one begins and what became of it, a line each.
+number FIRST on, and says on stdout what became of it, a line each.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ PATIENCE = 30.0  # seconds for one case
 class Broken(msgspec.Struct):
     """A case that ended its process, or did not end."""
 
-    number: int
     how: str
 
 
@@ -37,19 +36,13 @@ def kind_of(number: int) -> tuple[str, int]:
     return kinds[number % len(kinds)], number // len(kinds)
 
 
-def cases(seed: int, seconds: float, folder: Path) -> Iterator[files.Case | Broken]:
-    """Cases until the time is up; a child that breaks is replaced by another one."""
-    ends = time.monotonic() + seconds
-    number = 0
+def cases(seed: int, seconds: float, folder: Path) -> Iterator[tuple[int, files.Case | Broken]]:
+    """Cases by number until the time is up; a child that breaks is replaced by another one."""
+    ends, number = time.monotonic() + seconds, 0
     while (left := ends - time.monotonic()) > 0:
-        broken = None
         for case in _of_one_child(seed, number, left, folder):
-            yield case
-            if isinstance(case, Broken):
-                broken = case
-        if broken is None:
-            return
-        number = broken.number + 1
+            yield number, case
+            number += 1
 
 
 def _of_one_child(
@@ -63,23 +56,19 @@ def _of_one_child(
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
     )
-    begun = first
     with child:
         assert child.stdout is not None
         try:
             for line in _lines(child.stdout.fileno()):
-                if line.isdigit():
-                    begun = int(line)
-                else:
-                    yield msgspec.json.decode(line, type=files.Case)
+                yield msgspec.json.decode(line, type=files.Case)
             code = child.wait(PATIENCE)
         except (TimeoutError, subprocess.TimeoutExpired):
-            yield Broken(begun, f"no end within {PATIENCE:g} s")
+            yield Broken(f"no end within {PATIENCE:g} s")
             return
         finally:
             child.kill()
         if code != 0:
-            yield Broken(begun, f"its process ended with {code}")
+            yield Broken(f"its process ended with {code}")
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:
@@ -103,7 +92,6 @@ def main(seed: int, first: int, seconds: float, folder: Path) -> None:
     sound = specimen.make(folder)
     number = first
     while time.monotonic() < ends:
-        print(number, flush=True)
         case = files.judge(*_of(number, seed), sound, folder)
         print(msgspec.json.encode(case).decode(), flush=True)
         number += 1

@@ -82,9 +82,10 @@ class Talk:
             return self.call("task_claim", agent="fuzz", wait_seconds=random.choice((0, 0, 5)))
         task, token = random.choice(self.tokens)
         verb = random.choice(("task_complete", "task_fail", "task_heartbeat"))
-        given = {"task_id": task, "lease_token": token}
-        more = {"task_fail": {"error": CANARY}, "task_complete": {"result": {CANARY: 1}}}
-        return self.call(verb, **given, **more.get(verb, {}))
+        given: Message = {"task_id": task, "lease_token": token}
+        if verb != "task_heartbeat":
+            given |= {"error": CANARY} if verb == "task_fail" else {"result": {CANARY: 1}}
+        return self.call(verb, **given)
 
     def _call_of(self, tool: str) -> Message:
         schema = tools.EVERY[tool].listed().input_schema
