@@ -104,10 +104,10 @@ class Endpoint:
         return prompts.get(params.name, params.arguments)
 
 
-async def repeat_no_method(context: Context, call_next: CallNext) -> HandlerResult:
+async def repeat_no_method(ctx: Context, call_next: CallNext) -> HandlerResult:
     """The SDK sends an unknown method back to whoever has called it, whatever its length."""
     try:
-        return await call_next(context)
+        return await call_next(ctx)
     except MCPError as error:
         if error.code == types.METHOD_NOT_FOUND:
             raise MCPError(types.METHOD_NOT_FOUND, "Method not found") from None
