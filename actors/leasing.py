@@ -87,6 +87,8 @@ class Leasing:
             command.reply.answer([])
 
     def serve_waiting(self, now: float) -> None:
+        if not self._waiting:
+            return
         fresh = self._holdings.fresh - self.paused
         while fresh and (oldest := self._waiting.oldest(fresh)) is not None:
             serial, command = oldest
@@ -104,20 +106,23 @@ class Leasing:
             task = holdings.take_best(lanes, is_open)
             if task is None:
                 break
-            token = f"{self._random_bits(TOKEN_BITS):032x}"
+            token = self._random_bits(TOKEN_BITS).to_bytes(TOKEN_BITS // 8).hex()
             task = lifecycle.claim(task, command.holder, token, command.lease, now)
             holdings.start(task)
             claimed.append(task)
-            self._spent += holdings.limits.spend(task, now)
+            if holdings.limits:
+                self._spent += holdings.limits.spend(task, now)
         if not claimed:
             return False
         self._claimed += claimed
         self._granted.append(m.Granted(command.reply, claimed))
         return True
 
-    def is_open(self, now: float) -> IsOpen:
-        """Tells whether tasks of a lane and limit key may start."""
+    def is_open(self, now: float) -> IsOpen | None:
+        """Tells whether tasks of a lane and limit key may start; None: any may."""
         paused, limits = self.paused, self._holdings.limits
+        if not paused and not limits:
+            return None
 
         def is_open(lane: str, limit_key: str | None) -> bool:
             return lane not in paused and limits.is_open(lane, limit_key, now)

@@ -162,8 +162,6 @@ class Limits:
 
     def is_open(self, lane: str, limit_key: str | None, now: float) -> bool:
         """Whether a task of this lane and limit key may start."""
-        if not self._limits:
-            return True
         return all(self._has_room(scope, now) for scope in _scopes(lane, limit_key))
 
     def _has_room(self, scope: LimitScope, now: float) -> bool:
