@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from actors import commands as c
 from actors import messages as m
@@ -178,3 +179,20 @@ async def test_a_receipt_that_is_damaged_is_told_as_damage(tmp_path: Path) -> No
         with pytest.raises(StoreCorrupt, match="receipt"):
             await again(scheduler, enqueue("a"))
         assert (await scheduler.queue_status()).total_tasks == 1
+
+
+async def test_a_claim_that_another_holds_by_now_is_not_told_again(tmp_path: Path) -> None:
+    """Its lease ran out: who asks again gets something else, and never the other's token."""
+    path = tmp_path / "tasks.db"
+
+    def claim(reply: Reply[Any]) -> c.ClaimReady:
+        return c.ClaimReady("anna", None, 1, 60.0, 0.0, reply)
+
+    async with opened(path) as scheduler:
+        await scheduler.enqueue("work")
+        await system_of(scheduler).ask(claim(Reply(FIRST)))
+        await trio.sleep(61)
+        (theirs,) = await scheduler.claim("ben")
+    async with opened(path) as scheduler:
+        assert await again(scheduler, claim) == []
+        await scheduler.complete(theirs)

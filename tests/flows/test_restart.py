@@ -167,3 +167,14 @@ async def test_the_number_of_a_pause_is_not_given_out_again(tmp_path: Path) -> N
         task = await scheduler.enqueue("second")
         changes, _ = await scheduler.read_changes(since)
         assert [change.task.id for change in changes] == [task.id]
+
+
+async def test_the_log_stays_small_however_much_is_written(tmp_path: Path) -> None:
+    """It is brought into the file every now and then, and written over from its start."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(path, durability="committed", wall_clock=virtual_wall) as scheduler:
+        for _ in range(100):
+            await scheduler.enqueue_many([TaskSpec("x" * 60_000) for _ in range(4)])
+        # 400 tasks of 60 kB are 24 MB, and more pages than that.
+        size = Path(f"{path}-wal").stat().st_size
+    assert size < 16 * 1024 * 1024

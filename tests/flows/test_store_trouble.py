@@ -162,3 +162,16 @@ async def test_damage_ends_the_scheduler_with_one_error() -> None:
 
     with pytest.raises(StoreCorrupt, match="on purpose"):
         await claim_when_it_is_damaged()
+
+
+async def test_a_claim_whose_caller_leaves_during_an_outage_goes_back() -> None:
+    """Nobody hears of it any more, so nobody waits for its lease to end."""
+    store = FailingStore(MemoryStore())
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        store.failing = True
+        with trio.move_on_after(3):
+            await scheduler.claim("gone", lease=3_600)
+        store.failing = False
+        (claim,) = await scheduler.claim("other", wait=60)
+        assert (claim.task.id, claim.task.attempt) == (task.id, 1)
