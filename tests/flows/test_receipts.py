@@ -35,7 +35,7 @@ def system_of(scheduler: Scheduler) -> System:
 
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[Scheduler]:
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         yield scheduler
 
 
