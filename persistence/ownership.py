@@ -98,6 +98,8 @@ def owner_of(path: str) -> int | None:
         try:
             pid = _pid_in(descriptor)
             return pid if pid is not None and _lives(pid) and _is_locked(descriptor) else None
+        except OSError:  # a folder, a pipe
+            return None
         finally:
             os.close(descriptor)
 
