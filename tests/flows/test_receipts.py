@@ -15,7 +15,16 @@ from actors import commands as c
 from actors import messages as m
 from actors.reply import Reply
 from actors.system import System
-from scheduler import LeaseLost, Scheduler, Status, StoreCorrupt, Task, TaskSpec, open_scheduler
+from scheduler import (
+    LeaseLost,
+    Scheduler,
+    Status,
+    StoreCorrupt,
+    Task,
+    TaskSpec,
+    UnknownTask,
+    open_scheduler,
+)
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import checked_all
 from scheduler.domain.request_ids import forgotten_before, make_request_id
@@ -196,3 +205,27 @@ async def test_a_claim_that_another_holds_by_now_is_not_told_again(tmp_path: Pat
     async with opened(path) as scheduler:
         assert await again(scheduler, claim) == []
         await scheduler.complete(theirs)
+
+
+async def test_a_refusal_is_told_again_and_what_was_forgotten_is_unknown(tmp_path: Path) -> None:
+    """One that stood beside a change; the tasks of a receipt may be pruned by then."""
+    path = tmp_path / "tasks.db"
+    async with opened(path) as scheduler:
+        await scheduler.enqueue_many([TaskSpec("one"), TaskSpec("two")])
+        one, two = await scheduler.claim("w", limit=2)
+        finishes = (
+            c.Finish("complete", one.task.number, one.token),
+            c.Finish("complete", two.task.number, "no token of it"),
+        )
+        await system_of(scheduler).ask(c.Complete(finishes, Reply(FIRST)))
+        await scheduler.complete(two)
+        other = make_request_id(START, lambda bits: 2)
+        (made,) = await system_of(scheduler).ask(enqueue("to be forgotten")(Reply(other)))
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        shell.execute("DELETE FROM tasks WHERE id = ?", (made.number,))
+    async with opened(path) as scheduler:
+        ended, refused = await again(scheduler, lambda reply: c.Complete(finishes, reply))
+        assert ended.task.id == one.task.id
+        assert refused.code == "lease_lost"
+        with pytest.raises(UnknownTask):
+            await again(scheduler, enqueue("to be forgotten"), other)

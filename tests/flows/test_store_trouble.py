@@ -175,3 +175,34 @@ async def test_a_claim_whose_caller_leaves_during_an_outage_goes_back() -> None:
         store.failing = False
         (claim,) = await scheduler.claim("other", wait=60)
         assert (claim.task.id, claim.task.attempt) == (task.id, 1)
+
+
+async def test_a_large_change_that_fails_is_written_again() -> None:
+    """It goes another way to the disk than a small one, and has the same promise."""
+    store = FailingStore(MemoryStore(), ["write", "commit"])
+    async with open_scheduler(store=store, timer=None, wall_clock=virtual_wall) as scheduler:
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.pause, "builder")  # so that it is seen to be down
+            nursery.start_soon(scheduler.enqueue_many, [TaskSpec(f"{n}") for n in range(400)])
+            await trio.sleep(3)
+            assert store.inner.load().tasks == []
+            store.failing = False
+        assert len(store.inner.load().tasks) == 400
+
+
+async def test_what_needs_the_record_is_refused_while_it_cannot_be_read() -> None:
+    """A retry, and the plan of what is not open; both go on afterwards."""
+    store = FailingStore(MemoryStore(), ["tasks", "statuses"])
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        await scheduler.cancel(task)
+        store.failing = True
+        with pytest.raises(StoreUnavailable):
+            await scheduler.retry(task)
+        with pytest.raises(StoreUnavailable):
+            await scheduler.execution_plan([task])
+        store.failing = False
+        assert (await scheduler.execution_plan([task])).batches == ()
+        (again,) = await scheduler.retry(task)
+        assert again.status is Status.READY

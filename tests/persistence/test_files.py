@@ -89,6 +89,25 @@ class TestOpening:
         assert [(task.number, task.limit_key) for task in loaded.tasks] == [(7, None)]
         assert (loaded.limits, loaded.schedules) == ([], [])
 
+    def test_a_migration_that_fails_leaves_the_file_as_it_was(
+        self, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All of it or nothing; the next opening does it."""
+        apply = migrations.apply
+
+        def broken(database: Database) -> None:
+            apply(database)
+            raise sqlite3.OperationalError("broken on purpose")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(migrations, "apply", broken)
+            with pytest.raises(StoreCorrupt):
+                open_sqlite(path)
+        with closing(sqlite3.connect(path)) as shell:
+            assert shell.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+        with closing(open_sqlite(path)) as store:
+            assert store.load().tasks == []
+
     def test_location(self, tmp_path: Path) -> None:
         """A file is known by its real name, with blanks and question marks in it."""
         real = tmp_path / "a ?b#%20.db"
