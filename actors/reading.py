@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, assert_never
@@ -15,7 +14,7 @@ from actors import refusals
 from actors.records import Records
 from persistence.store import MEMORY, Batch, Store
 from scheduler.domain import ids, lifecycle
-from scheduler.domain.encoding import JSON_BYTES
+from scheduler.domain.encoding import JSON_BYTES, stored_json
 from scheduler.domain.errors import InvalidRequest, SchedulerError, SequenceTooOld
 from scheduler.domain.task import Status, Task, utc_text
 from scheduler.domain.views import (
@@ -234,7 +233,7 @@ def _results_of(task: Task, results: dict[int, str], room: int) -> tuple[dict[st
             truncated = True
             continue
         room -= size
-        left[ids.encode(number)] = json.loads(encoded)
+        left[ids.encode(number)] = stored_json(encoded)
     return left, room, truncated
 
 

@@ -7,7 +7,8 @@ import sqlite3
 from urllib.parse import quote, urlencode
 
 from persistence import statements as sql
-from persistence.failures import Translating, system_error, unavailable
+from persistence.columns import impossible
+from persistence.failures import Translating, not_a_database, system_error, unavailable
 from persistence.store import Durability
 from scheduler.domain.errors import StoreCorrupt, StoreNewer
 
@@ -31,6 +32,8 @@ def prepare_file(path: str) -> None:
     if os.path.exists(path) and os.stat(path).st_nlink > 1:
         hint = "Name it by one path only: each name would get a log of its own. Copy it instead."
         raise unavailable("the file has another name (a hard link)", path, hint)
+    if os.path.exists(path) and os.stat(path).st_size == 1:  # SQLite takes it for an empty one
+        raise not_a_database(path)
     if not os.path.isdir(folder):
         hint = f"Make {folder}, or choose another place."
         raise unavailable("the folder of the database does not exist", path, hint)
@@ -100,11 +103,13 @@ def take_over(connection: sqlite3.Connection, path: str) -> int:
     """Become the owner on record; our number in the row of owners. Closes after an error."""
     try:
         with Translating(path):
-            (epoch,) = connection.execute(sql.TAKE_OVER).fetchone()
+            row = connection.execute(sql.TAKE_OVER).fetchone()
+        if row is None:
+            raise impossible("counters", "its rows")
     except BaseException:
         connection.close()
         raise
-    return int(epoch)
+    return int(row[0])
 
 
 def uri(path: str, **parameters: str) -> str:

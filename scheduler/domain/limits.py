@@ -58,11 +58,11 @@ class Limit(msgspec.Struct, frozen=True):
         return self.burst or self.starts or 0
 
     def after_start(self, now: float) -> Limit:
-        """With one token less. This is the generic cell rate algorithm, a token bucket in one
-        number (ITU-T recommendation I.371).
+        """With one token less, of a limit with a rate. This is the generic cell rate algorithm, a
+        token bucket in one number (ITU-T recommendation I.371).
         """
-        if self.starts is None or self.per is None:
-            return self
+        assert self.starts is not None
+        assert self.per is not None
         return replace(self, full_s=max(self.full_s, now) + self.per / self.starts)
 
     def as_of(self, now: float, full_s: float) -> Limit:

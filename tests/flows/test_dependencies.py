@@ -22,6 +22,7 @@ from scheduler import (
     TooLarge,
     UnknownPrerequisite,
     UnknownTask,
+    testing,
 )
 
 
@@ -321,3 +322,34 @@ async def test_tasks_that_fell_in_two_lives_of_their_root_may_name_each_other(
         await scheduler.retry(root, cascade=True)
     assert sorted(caught.value.path) == sorted([first.id, last.id])
     assert (await scheduler.retry(root))[0].status is Status.READY
+
+
+async def test_a_deadline_makes_a_waiting_task_more_urgent_all_the_time(
+    scheduler: Scheduler,
+) -> None:
+    """Without any command in between, until it overtakes what was before it."""
+    soon = testing.now() + timedelta(hours=12)
+    late = await scheduler.enqueue("late", deadline=soon, estimated_duration=3_600, base_priority=2)
+    first = await scheduler.enqueue("first", base_priority=9)
+    seen: list[float] = []
+    for halved in range(8):
+        seen.append((await scheduler.get(late)).priority)
+        await trio.sleep(11 * 3_600 / 2 ** (halved + 1))
+    assert seen == sorted(set(seen)), seen
+    assert seen[-1] > (await scheduler.get(first)).priority
+    (claim,) = await scheduler.claim("w")
+    assert claim.task.id == late.id
+
+
+async def test_a_retry_opens_nothing_that_another_failure_holds_down(scheduler: Scheduler) -> None:
+    """Of what fell with a task, only what can succeed again comes back."""
+    one, two = await scheduler.enqueue("one"), await scheduler.enqueue("two")
+    both = await scheduler.enqueue("both", prerequisites=[one, two])
+    alone = await scheduler.enqueue("alone", prerequisites=[one])
+    behind = await scheduler.enqueue("behind", prerequisites=[both, alone])
+    await scheduler.cancel(one)
+    await scheduler.cancel(two)
+    opened = await scheduler.retry(one, cascade=True)
+    assert [task.id for task in opened] == [one.id, alone.id]
+    for task in (both, behind):
+        assert (await scheduler.get(task)).status is Status.CANCELLED

@@ -328,3 +328,18 @@ async def test_what_came_due_while_the_computer_slept_starts_with_the_next_call(
             with trio.fail_after(1):
                 while not (await scheduler.queue_status()).counts[Status.RUNNING]:
                     await trio.sleep(0.1)
+
+
+async def test_results_that_are_too_large_together_are_left_out(scheduler: Scheduler) -> None:
+    """A claim brings as many as fit into 256 KiB, and says that there are more."""
+    specs = [TaskSpec(f"part {n}") for n in range(3)]
+    parts = await scheduler.enqueue_many(specs)
+    whole = await scheduler.enqueue("whole", prerequisites=parts)
+    for number, claim in enumerate(await scheduler.claim("w", limit=3)):
+        await scheduler.complete(claim, "ä" * (50_000 if number else 100_000))
+    (claim,) = await scheduler.claim("w")
+    assert claim.task.id == whole.id
+    assert claim.truncated
+    assert len(claim.results) == 1
+    for task, result in claim.results.items():
+        assert (await scheduler.get(task)).result == result

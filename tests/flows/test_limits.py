@@ -133,12 +133,12 @@ class TestRate:
     async def test_a_bucket_is_as_empty_after_a_restart(self, tmp_path: Path) -> None:
         """Otherwise a program that starts again and again would pass its limit."""
         path = tmp_path / "tasks.db"
-        async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
             await scheduler.set_limit(limit_key="api", starts=1, per=100)
             await ready(scheduler, 3, limit_key="api")
             assert len(await scheduler.claim("w", limit=3)) == 1
         await trio.sleep(60)
-        async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
             assert await scheduler.claim("w", limit=3) == []
             (status,) = await scheduler.limits()
             assert status == LimitStatus(
@@ -210,12 +210,12 @@ class TestTold:
     async def test_limits_survive_a_restart_with_what_runs(self, tmp_path: Path) -> None:
         """The attempts that live are counted anew, not remembered."""
         path = tmp_path / "tasks.db"
-        async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
             await scheduler.set_limit(agent_type="general", concurrency=2)
             await scheduler.set_share("nightly", 0.25)
             await ready(scheduler, 5)
             claims = await scheduler.claim("w", limit=5)
-        async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
             assert await scheduler.limits() == [
                 LimitStatus("agent_type", "general", 2, None, None, None, None, 2),
                 LimitStatus("group", "nightly", None, None, None, None, 0.25, 0),

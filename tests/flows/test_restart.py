@@ -24,7 +24,7 @@ from .conftest import virtual_wall
 async def test_everything_unfinished_is_there_again(tmp_path: Path) -> None:
     """Tasks, edges, order, results, durations and paused lanes survive a restart."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         first = TaskSpec("first", key="k", group="g", payload=[1])
         second = TaskSpec("second", prerequisites=[first], agent_type="builder")
         third = TaskSpec("third", run_after=[second], base_priority=9)
@@ -35,7 +35,7 @@ async def test_everything_unfinished_is_there_again(tmp_path: Path) -> None:
         await scheduler.pause("reviewer")
         before = await scheduler.queue_status()
 
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         after = await scheduler.queue_status()
         assert after.counts == before.counts
         assert (after.sequence, after.paused) == (before.sequence, ("reviewer",))
@@ -67,11 +67,11 @@ async def test_a_lease_that_a_heartbeat_made_longer_is_longer_after_a_kill(tmp_p
 async def test_a_lease_gets_its_full_time_after_a_restart(tmp_path: Path) -> None:
     """A worker that goes on while the scheduler restarts keeps its task."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await scheduler.enqueue("work")
         (claim,) = await scheduler.claim("w", lease=60)
     await trio.sleep(3600)
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await trio.sleep(50)
         assert await scheduler.claim("other") == []
         ended = await scheduler.complete(claim)
@@ -81,10 +81,10 @@ async def test_a_lease_gets_its_full_time_after_a_restart(tmp_path: Path) -> Non
 async def test_a_lease_whose_worker_died_too_is_freed(tmp_path: Path) -> None:
     """After that grace the task is another's."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await scheduler.enqueue("work")
         await scheduler.claim("w", lease=60)
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         (claim,) = await scheduler.claim("other", wait=120)
         assert claim.task.attempt == 2
 
@@ -105,7 +105,9 @@ async def test_one_process_opens_a_file_once(tmp_path: Path) -> None:
 async def test_accepted_changes_are_written_behind(tmp_path: Path) -> None:
     """In `accepted` mode answers do not wait; closing saves everything."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, durability="accepted", wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(
+        path, durability="accepted", timer=None, wall_clock=virtual_wall
+    ) as scheduler:
         for n in range(50):
             await scheduler.enqueue(f"task {n}")
         assert (await scheduler.queue_status()).unsaved > 0
@@ -113,7 +115,7 @@ async def test_accepted_changes_are_written_behind(tmp_path: Path) -> None:
         assert (await scheduler.queue_status()).unsaved == 0
         for claim in await scheduler.claim("w", limit=10):
             await scheduler.complete(claim)
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         counts = (await scheduler.queue_status()).counts
         assert (counts[Status.READY], counts[Status.COMPLETED]) == (40, 10)
 
@@ -122,7 +124,7 @@ async def test_accepted_answers_wait_when_too_much_is_unsaved(tmp_path: Path) ->
     """A crash can take `max_unsaved` acknowledged changes, and no more."""
     path = tmp_path / "tasks.db"
     async with open_scheduler(
-        path, durability="accepted", max_unsaved=10, wall_clock=virtual_wall
+        path, durability="accepted", max_unsaved=10, timer=None, wall_clock=virtual_wall
     ) as scheduler:
         await scheduler.enqueue_many([TaskSpec(f"task {n}") for n in range(11)])
         assert (await scheduler.queue_status()).unsaved == 0
@@ -133,7 +135,7 @@ async def test_accepted_answers_wait_when_too_much_is_unsaved(tmp_path: Path) ->
 async def test_what_was_retried_stays_open(tmp_path: Path) -> None:
     """Re-opened tasks and added edges are on record like any other change."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         root = TaskSpec("root")
         leaf = TaskSpec("leaf", prerequisites=[root])
         made = await scheduler.enqueue_many([root, leaf])
@@ -141,7 +143,7 @@ async def test_what_was_retried_stays_open(tmp_path: Path) -> None:
         await scheduler.retry(made[0], cascade=True)
         other = await scheduler.enqueue("other")
         await scheduler.add_prerequisites(made[0], [other])
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         assert (await scheduler.get(made[0])).prerequisites == (other.id,)
         for expected in (other, made[0], made[1]):
             (claim,) = await scheduler.claim("w")
@@ -152,7 +154,9 @@ async def test_what_was_retried_stays_open(tmp_path: Path) -> None:
 async def test_finished_tasks_are_forgotten_after_the_retention(tmp_path: Path) -> None:
     """Except those that an unfinished task depends on; the feed says where it begins now."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall, retention=86_400) as scheduler:
+    async with open_scheduler(
+        path, timer=None, wall_clock=virtual_wall, retention=86_400
+    ) as scheduler:
         old = await scheduler.enqueue("old")
         needed = await scheduler.enqueue("needed")
         for claim in await scheduler.claim("w", limit=2):
@@ -169,18 +173,18 @@ async def test_finished_tasks_are_forgotten_after_the_retention(tmp_path: Path) 
             await scheduler.read_changes(1)
         changes, _ = await scheduler.read_changes(0)
         assert {c.task.id for c in changes} == {needed.id, gate.id, waiting.id}
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         assert (await scheduler.queue_status()).counts == status.counts
 
 
 async def test_the_number_of_a_pause_is_not_given_out_again(tmp_path: Path) -> None:
     """A reader who heard of it, and of nothing after it, misses nothing after a restart."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await scheduler.enqueue("first")
         await scheduler.pause("builder")
         _, since = await scheduler.read_changes(1)
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         task = await scheduler.enqueue("second")
         changes, _ = await scheduler.read_changes(since)
         assert [change.task.id for change in changes] == [task.id]
@@ -212,3 +216,16 @@ async def test_a_retry_leaves_the_depth_as_it_was(tmp_path: Path) -> None:
         (listed, _) = (await scheduler.list()).tasks
         assert listed.dependency_depth == (await scheduler.get(last)).dependency_depth == 0
         assert (await scheduler.queue_status()).max_depth == 0
+
+
+async def test_the_log_stays_small_however_much_is_written(tmp_path: Path) -> None:
+    """It is brought into the file every now and then, and written over from its start."""
+    path = tmp_path / "tasks.db"
+    async with open_scheduler(
+        path, durability="committed", timer=None, wall_clock=virtual_wall
+    ) as scheduler:
+        for _ in range(100):
+            await scheduler.enqueue_many([TaskSpec("x" * 60_000) for _ in range(4)])
+        # 400 tasks of 60 kB are 24 MB, and more pages than that.
+        size = Path(f"{path}-wal").stat().st_size
+    assert size < 16 * 1024 * 1024

@@ -112,13 +112,32 @@ class TestOpening:
             names = [row[1] for row in older.execute("PRAGMA table_info(tasks)")]
             task = dict.fromkeys(names) | {"id": 7, "sequence": 1, "status": "ready"}
             task |= dict.fromkeys(("revision", "base_priority", "priority", "attempt"), 1)
-            task |= dict.fromkeys(("max_attempts", "dependency_depth", "created_s"), 1)
+            task |= dict.fromkeys(("max_attempts", "dependency_depth", "created_s", "ready_s"), 1)
             task |= dict.fromkeys(("source", "agent_type", "summary", "description"), "x")
             Database(older).table("tasks").insert(task | {"estimated_duration": 60.0})
         with closing(open_sqlite(path)) as store:
             loaded = store.load()
         assert [(task.number, task.limit_key) for task in loaded.tasks] == [(7, None)]
         assert (loaded.limits, loaded.schedules) == ([], [])
+
+    def test_a_migration_that_fails_leaves_the_file_as_it_was(
+        self, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All of it or nothing; the next opening does it."""
+        apply = migrations.apply
+
+        def broken(database: Database) -> None:
+            apply(database)
+            raise sqlite3.OperationalError("broken on purpose")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(migrations, "apply", broken)
+            with pytest.raises(StoreCorrupt):
+                open_sqlite(path)
+        with closing(sqlite3.connect(path)) as shell:
+            assert shell.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+        with closing(open_sqlite(path)) as store:
+            assert store.load().tasks == []
 
     def test_location(self, tmp_path: Path) -> None:
         """A file is known by its real name, with blanks and question marks in it."""
@@ -251,7 +270,7 @@ class TestFailing:
     @pytest.mark.parametrize(
         ("damage", "message"),
         [
-            ("UPDATE tasks SET status = 'ready!'", "status that does not exist"),
+            ("UPDATE tasks SET status = 'ready!'", "holds in status what it cannot"),
             ("UPDATE tasks SET note = CAST(x'ff' AS TEXT)", "UTF-8"),
             ("DROP TABLE edges", "not those of headrace"),
         ],
