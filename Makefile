@@ -1,7 +1,8 @@
 # make demo         install into .venv and run a real workflow of 103 tasks in about 12 seconds
 # make test         every check: format, lint, types, import rules, tests
 # make coverage     the tests, and which lines and branches they reach
-# make kill-test    kill -9 runs, all who share a file, and clients: nothing is lost or repeated
+# make torture      try to break every promise, in ten minutes (MINUTES=, SEED=); torture-nightly: 8 h
+# make kill-test    the part of it that kills runs, all who share a file, and clients, in three
 # make conformance  let the official suite and inspector of MCP test the endpoint (needs npm)
 # make bench        measure everything against references of the same run, in just under ten minutes,
 #                   and write the report benchmarks/results/report.md
@@ -14,13 +15,14 @@ VENV ?= .venv
 DEMO := build/demo
 CONFORMANCE ?= build/conformance
 BENCH_RESULTS ?= build/bench
+MINUTES ?= 10
 MONTAGE := examples/workflows/montage-chameleon-2mass-01d-001.jsonl
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test coverage kill-test bench bench-quick bench-peers conformance clean
+.PHONY: demo test coverage torture torture-nightly kill-test bench bench-quick bench-peers conformance clean
 
 demo: $(INSTALLED)
 	rm -rf $(DEMO) && mkdir -p $(DEMO)
@@ -37,6 +39,12 @@ test: $(INSTALLED_DEV)
 
 coverage: $(INSTALLED_DEV)
 	$(BIN)/pytest --numprocesses 2 --cov --cov-report=term:skip-covered
+
+torture: $(INSTALLED_DEV)
+	$(BIN)/python -m torture --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+torture-nightly: $(INSTALLED_DEV)
+	$(BIN)/python -m torture --nightly $(if $(SEED),--seed $(SEED))
 
 kill-test: $(INSTALLED)
 	$(BIN)/python -m torture --minutes 3 --only kills resumed_runs endings

@@ -50,8 +50,12 @@ class Answers:
         reading = self._reading(newer)
         posts: list[Post] = []
         for pending in waiting:
-            posts += self._serve(pending.what, reading, now)
-        if batch.sequence is not None:
+            what = pending.what
+            if isinstance(what, m.Value):  # as most are
+                what.reply.answer(what.value)
+            else:
+                posts += self._serve(what, reading, now)
+        if batch.sequence is not None and self._watching:
             self._notify(batch, reading, now)
         return posts
 

@@ -20,7 +20,7 @@ class Clock:
         self._behind = 0.0  # what a backward step took away
         self._last = wall()
         self._last_monotonic = monotonic()
-        self._jumped = False
+        self.jumped = False  # time has jumped forwards, and nobody has said so yet
 
     def now(self) -> float:
         """Unix seconds, at least those of the last call."""
@@ -34,11 +34,6 @@ class Clock:
             made_good = min(self._behind, now - expected)  # the wall clock was set right again
             self._behind -= made_good
             now -= made_good
-            self._jumped = self._jumped or now > expected + JUMP
+            self.jumped = self.jumped or now > expected + JUMP
         self._last, self._last_monotonic = now, monotonic
         return now
-
-    def jumped(self) -> bool:
-        """Whether time has jumped forwards since the last call of this method."""
-        jumped, self._jumped = self._jumped, False
-        return jumped

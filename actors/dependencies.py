@@ -55,7 +55,8 @@ class Dependencies:
             if task.status is not Status.BLOCKED:
                 handed.append(Entry(task, node.facts()))
             elif node.waiting:
-                held = replace(task, dependency_depth=node.depth)
+                new = opened is lifecycle.open_new  # of a re-opened task the depth stays as it was
+                held = replace(task, dependency_depth=node.depth) if new else task
                 self.held[task.number] = held
                 kept.append(Entry(held, node.facts()))
             else:

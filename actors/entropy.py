@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 
 PAGE = 4_096  # bytes
 
@@ -11,14 +12,15 @@ class Entropy:
     """As `secrets.randbits`, which it stands in for where ids and tokens are made."""
 
     def __init__(self) -> None:
-        self._page = b""
-        self._at = 0
+        self._words: array[int] = array("Q")  # of 64 bits, not given yet
 
     def __call__(self, bits: int) -> int:
         """So many random bits (up to 32,768), none of which is given twice."""
-        size = (bits + 7) // 8
-        end = self._at + size
-        if end > len(self._page):
-            self._page, end = os.urandom(PAGE), size
-        self._at = end
-        return int.from_bytes(self._page[end - size : end]) >> (size * 8 - bits)
+        words = self._words
+        count = bits + 63 >> 6
+        if len(words) < count:
+            words.frombytes(os.urandom(PAGE))
+        number = words.pop()
+        for _ in range(count - 1):
+            number = number << 64 | words.pop()
+        return number >> (count << 6) - bits

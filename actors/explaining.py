@@ -8,6 +8,7 @@ from math import inf
 
 from msgspec.structs import replace
 
+from actors import commands as c
 from actors import messages as m
 from actors.holdings import Holdings
 from actors.messages import Post, To
@@ -22,8 +23,8 @@ def explain(
 ) -> list[Post]:
     """Draft the answer; the persister adds how the blockers stand, and sends it."""
     task = holdings.tasks.get(message.number) or message.task
-    if task is None:
-        return [(To.PERSISTER, m.NotHeld(message.number, "be explained", message.reply))]
+    if task is None:  # it left for the resolver, which knows more by now
+        return [(To.RESOLVER, c.Explain(message.number, message.reply))]
     facts, weights = message.facts, holdings.weights
     queue = holdings.queue
     ahead = queue.ahead(task.number) if task.number in queue else None

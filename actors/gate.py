@@ -19,8 +19,8 @@ class Gate:
     def __init__(self, high: int, admission_timeout: float | None = None) -> None:
         self._high = high
         self._timeout = admission_timeout
-        self._opening = trio.Event()  # set while it is not shut
-        self._opening.set()
+        self._shut = False
+        self._opening = trio.Event()  # of the last time it was shut
         self._failure: BaseException | None = None
         self.open = True  # everybody may pass at once
         self.closed = False
@@ -31,17 +31,17 @@ class Gate:
 
     def level(self, unsaved: int, *, store_is_down: bool = False) -> None:
         """Tell how many changes are unsaved now."""
-        if self._opening.is_set():
-            if self.over(unsaved) or store_is_down:
-                self._opening = trio.Event()
-                self.open = False
-        elif unsaved <= self._high // 2 and not store_is_down:
-            self._opening.set()
-            self.open = not self.closed
+        if self._shut:
+            if unsaved <= self._high // 2 and not store_is_down:
+                self._shut, self.open = False, True
+                self._opening.set()
+        elif (unsaved > self._high or store_is_down) and not self.closed:
+            self._shut, self.open = True, False
+            self._opening = trio.Event()
 
     def close(self, failure: BaseException | None = None) -> None:
         """Let nobody in any more; a failure is told as the cause."""
-        self.closed, self.open = True, False
+        self.closed, self._shut, self.open = True, False, False
         self._failure = self._failure or failure
         self._opening.set()
 
@@ -57,10 +57,10 @@ class Gate:
         Raises SchedulerClosed once the gate is closed.
         """
         self._refuse_if_closed()
-        if not self._opening.is_set():
+        if self._shut:
             seconds = float("inf") if self._timeout is None else self._timeout
             with trio.move_on_after(seconds) as scope:
-                while not self._opening.is_set():
+                while self._shut:
                     await self._opening.wait()
             if scope.cancelled_caught:
                 raise Overloaded(

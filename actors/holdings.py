@@ -60,7 +60,8 @@ class Holdings:
         if status is Status.READY:
             self.queue.add(_line_of(task), number, self._key(task))
             self.fresh.add(task.agent_type)
-            self._watch_deadline(task, facts, now)
+            if facts.due < inf:
+                self._watch_deadline(task, facts, now)
             return
         if status is Status.RUNNING:
             self.limits.attempt_lives(task)
@@ -104,7 +105,8 @@ class Holdings:
             self.tasks[task.number] = task
             self.facts[task.number] = entry.facts
             lines.setdefault(_line_of(task), []).append((self._key(task), task.number))
-            self._watch_deadline(task, entry.facts, now)
+            if entry.facts.due < inf:
+                self._watch_deadline(task, entry.facts, now)
         for line, keys in lines.items():
             self.queue.add_many(line, keys)
             self.fresh.add(line[0])
@@ -136,7 +138,7 @@ class Holdings:
         elif kind == "limit_key":
             self.fresh.update(self.queue.reopen_limit_key(name))
 
-    def take_best(self, lanes: Iterable[str] | None, is_open: IsOpen) -> Task | None:
+    def take_best(self, lanes: Iterable[str] | None, is_open: IsOpen | None) -> Task | None:
         """Take the ready task whose turn it is; it stays held, for its claim."""
         number = self.queue.pop(lanes, is_open)
         if number is None:
@@ -171,7 +173,8 @@ class Holdings:
         if task.status is Status.READY:
             self.queue.rekey(number, self._key(scored))
             self._forget_moment(number)
-            self._watch_deadline(scored, facts, now)
+            if facts.due < inf:
+                self._watch_deadline(scored, facts, now)
         if scored.priority != task.priority:
             self.tasks[number] = scored
             self.touch(scored)
@@ -186,8 +189,6 @@ class Holdings:
         return list(touched.values())
 
     def _watch_deadline(self, task: Task, facts: Facts, now: float) -> None:
-        if facts.due == inf:
-            return
         moment = priority.next_change(facts, task.estimated_duration, now)
         if moment < inf:
             self._moments[task.number] = moment
@@ -203,7 +204,7 @@ class Holdings:
     def due(self) -> float:
         """The earliest moment at which a timer or a limit ends or a score moves; else inf."""
         timer = self._timers[0][0] if self._timers else inf
-        moment = self._moments_in_order[0][0] if self._moments_in_order else inf
+        moment = self._moments_in_order[0][0] if self._moments else inf
         return min(timer, moment, self.limits.due())
 
     def rescore_due(self, now: float) -> None:

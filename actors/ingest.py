@@ -8,7 +8,6 @@ persister and the resolver; speaks to all other actors.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
 
 from actors import commands as c
 from actors import messages as m
@@ -52,8 +51,8 @@ class Ingest:
     def __init__(self, random_bits: Callable[[int], int]) -> None:
         self.ids = IdMaker(random_bits)
         self.recurring = Recurring(self.ids)
-        self._free: list[Task] = []  # of this drain: they lack only room, if anything
-        self._free_answers: list[m.TasksMade] = []
+        self._free: list[c.Enqueue] = []  # of this drain: they lack only room, if anything
+        self._free_tasks = 0
         self._parked: dict[str, list[c.Enqueue]] = {}  # by each key in flight
 
     def due(self) -> float:
@@ -61,23 +60,31 @@ class Ingest:
 
     def after(self, now: float) -> list[Post]:
         """Send on the tasks of this drain, and make those whose moment has come."""
-        return self._take_free() + self.recurring.fire(now)
+        return self._take_free(now) + self.recurring.fire(now)
 
-    def _take_free(self) -> list[Post]:
-        """The tasks of this drain that need no check, together."""
-        if not self._free_answers:
+    def _take_free(self, now: float) -> list[Post]:
+        """Make the tasks of this drain that need no check, all together."""
+        if not self._free:
             return []
-        free, answers = self._free, self._free_answers
-        self._free, self._free_answers = [], []
-        return [(To.RESOLVER, m.Admit(free, answers))]
+        free, self._free, self._free_tasks = self._free, [], 0
+        requests = [request for command in free for request in command.requests]
+        numbers = self.ids.take(len(requests), now)
+        made = [make_task(*pair, (), None, now) for pair in zip(requests, numbers, strict=True)]
+        answers: list[m.TasksMade] = []
+        end = 0
+        for command in free:
+            start, end = end, end + len(command.requests)
+            answers.append(m.TasksMade(command.reply, numbers[start:end]))
+        return [(To.RESOLVER, m.Admit(made, answers))]
 
     def handle(self, message: m.IngestMessage, now: float) -> list[Post]:
         if isinstance(message, c.Enqueue):
             return self._enqueue(message, now)
         to = ROUTES.get(type(message))
         if to is None:
-            return self._take_free() + self._decide(message, now)
-        return [*self._take_free(), cast("Post", (to, message))]
+            return self._take_free(now) + self._decide(message, now)
+        passed_on: Post = (to, message)  # type: ignore[assignment] # ROUTES knows who takes it
+        return [*self._take_free(now), passed_on]
 
     def _decide(self, message: m.IngestMessage, now: float) -> list[Post]:
         match message:
@@ -101,26 +108,26 @@ class Ingest:
             case c.MakePlan():
                 return [(To.RESOLVER, message)]
             case _:
-                return [cast("Post", (To.PERSISTER, message))]
+                return [(To.PERSISTER, message)]  # type: ignore[list-item] # as above
 
     # ---------------------------------------------------------------- enqueue
 
     def _enqueue(self, command: c.Enqueue, now: float) -> list[Post]:
         requests = command.requests
-        keys = _keys(requests)
-        if keys:
+        if all([r.key is None and not r.linked for r in requests]):  # noqa: C419 - faster for one
+            self._free.append(command)
+            self._free_tasks += len(requests)
+            return self._take_free(now) if self._free_tasks >= FREE_AT_ONCE else []
+        if keys := _keys(requests):
             return self._look_for(keys, command)
+        posts = self._take_free(now)
         numbers = self.ids.take(len(requests), now)
         made = [
             make_task(request, number, numbers, None, now)
             for request, number in zip(requests, numbers, strict=True)
         ]
-        answer = m.TasksMade(command.reply, numbers)
-        if any([request.linked for request in requests]):  # noqa: C419 - half the time for one
-            return [*self._take_free(), (To.RESOLVER, m.Admit(made, [answer]))]
-        self._free += made
-        self._free_answers.append(answer)
-        return self._take_free() if len(self._free) >= FREE_AT_ONCE else []
+        admit = m.Admit(made, [m.TasksMade(command.reply, numbers)])
+        return [*posts, (To.RESOLVER, admit)]
 
     # ------------------------------------------------------------- with keys
 
@@ -147,6 +154,7 @@ class Ingest:
 
     def _admit_new(self, command: c.Enqueue, found: Mapping[str, Task], now: float) -> list[Post]:
         """Make those tasks that were not made before."""
+        posts = self._take_free(now)
         requests = command.requests
         fresh = self.ids.take(len(requests), now)
         numbers = [_known(*pair, found) for pair in zip(requests, fresh, strict=True)]
@@ -161,7 +169,7 @@ class Ingest:
             else:
                 existing[number] = _same(known, task)
         answer = m.TasksMade(command.reply, numbers, existing)
-        return [*self._take_free(), (To.RESOLVER, m.Admit(made, [answer], _keys(requests)))]
+        return [*posts, (To.RESOLVER, m.Admit(made, [answer], _keys(requests)))]
 
 
 def _known(request: Request, number: int, found: Mapping[str, Task]) -> int:

@@ -8,7 +8,7 @@ from actors import commands as c
 from actors import messages as m
 from actors import refusals
 from actors.draining import Draining
-from actors.holdings import Holdings
+from actors.holdings import FEW, Holdings
 from actors.messages import Post, To
 from actors.reply import Reply
 from actors.revocations import Revocations
@@ -42,6 +42,7 @@ class Leasing:
         self._claimed: list[Task] = []
         self._spent: list[Limit] = []
         self._granted: list[m.Granted] = []
+        self._longer: dict[int, str] = {}  # tokens of leases that a heartbeat made longer
         self._completed: list[Task] = []
         self._attempts: list[Attempt] = []
         self._finished: list[m.Finished] = []
@@ -87,6 +88,8 @@ class Leasing:
             command.reply.answer([])
 
     def serve_waiting(self, now: float) -> None:
+        if not self._waiting:
+            return
         fresh = self._holdings.fresh - self.paused
         while fresh and (oldest := self._waiting.oldest(fresh)) is not None:
             serial, command = oldest
@@ -104,20 +107,23 @@ class Leasing:
             task = holdings.take_best(lanes, is_open)
             if task is None:
                 break
-            token = f"{self._random_bits(TOKEN_BITS):032x}"
+            token = self._random_bits(TOKEN_BITS).to_bytes(TOKEN_BITS // 8).hex()
             task = lifecycle.claim(task, command.holder, token, command.lease, now)
             holdings.start(task)
             claimed.append(task)
-            self._spent += holdings.limits.spend(task, now)
+            if holdings.limits:
+                self._spent += holdings.limits.spend(task, now)
         if not claimed:
             return False
         self._claimed += claimed
         self._granted.append(m.Granted(command.reply, claimed))
         return True
 
-    def is_open(self, now: float) -> IsOpen:
-        """Tells whether tasks of a lane and limit key may start."""
+    def is_open(self, now: float) -> IsOpen | None:
+        """Tells whether tasks of a lane and limit key may start; None: any may."""
         paused, limits = self.paused, self._holdings.limits
+        if not paused and not limits:
+            return None
 
         def is_open(lane: str, limit_key: str | None) -> bool:
             return lane not in paused and limits.is_open(lane, limit_key, now)
@@ -130,12 +136,26 @@ class Leasing:
         task = self._mine(command.number, command.token)
         if task is None:
             return self._refuse_holder(command.number, command.reply)
+        before = task.lease_s
         task = lifecycle.heartbeat(task, command.lease, command.progress, command.note, now)
         self._holdings.replace_running(task)
         self._holdings.touch(task)
-        assert task.lease_expires_s is not None
+        assert task.lease_expires_s is not None and task.lease_s is not None and before is not None
+        if task.lease_s > before or self._longer.get(task.number) == task.token:
+            return self._heard_when_saved(task, command.reply)
         command.reply.answer(task.lease_expires_s)
         return []
+
+    def _heard_when_saved(self, task: Task, reply: Reply[float]) -> list[Post]:
+        """A lease that has grown: a restart gives it its length on record, so that comes first."""
+        if len(self._longer) > FEW:
+            tasks = self._holdings.tasks
+            self._longer = {n: token for n, token in self._longer.items() if n in tasks}
+        assert task.token is not None
+        self._longer[task.number] = task.token
+        answer = m.Value(reply, task.lease_expires_s)
+        touched = m.Touched(self._holdings.take_touched())
+        return [(To.PERSISTER, touched), (To.PERSISTER, m.Changed(answers=[answer]))]
 
     def _mine(self, number: int, token: str) -> Task | None:
         """The running task that this token holds."""
@@ -147,7 +167,7 @@ class Leasing:
     def _refuse_holder(self, number: int, reply: Reply[float]) -> list[Post]:
         task = self._holdings.tasks.get(number)
         if task is None:
-            return [(To.PERSISTER, m.NotHeld(number, None, reply))]
+            return [(To.RESOLVER, m.NotHeld(number, None, reply))]  # behind its end, if on its way
         reply.refuse(refusals.lease_lost(task))
         return []
 

@@ -43,7 +43,7 @@ def _status(limit: Limit, running: int, now: float) -> LimitStatus:
 
 
 def explain_idle(
-    question: c.WhyIdle, holdings: Holdings, is_open: IsOpen, now: float
+    question: c.WhyIdle, holdings: Holdings, is_open: IsOpen | None, now: float
 ) -> list[Post]:
     """Say whether limits hold back what is ready; the persister says the rest."""
     limits, lanes = holdings.limits, question.agent_types

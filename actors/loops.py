@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -61,7 +61,7 @@ class Loops:
         self._writer = writer
         self._observer = observer
         self._jumped = jumped
-        self._clock = Clock(wall, trio.current_time)
+        self._clock = Clock(wall, trio.lowlevel.current_clock().current_time)
         self._channels = {to: trio.open_memory_channel[Mail](inf) for to in To}
         self._door: Mail | None = None  # commands on their way to ingest, while it sleeps
         self._mail = 0  # lists that wait in mailboxes
@@ -130,8 +130,11 @@ class Loops:
     def now(self) -> float:
         """The time that actors live by (Unix seconds)."""
         now = self._clock.now()
-        if self._clock.jumped():
+        if self._clock.jumped:
+            self._clock.jumped = False
             self._jumped(now)
+            for to in self._actors:
+                self.send(to, [])  # wake it: Trio's clock did not jump, it would sleep too long
         return now
 
     # ------------------------------------------------------------- the loops
@@ -180,7 +183,7 @@ class Loops:
 
     def _run_directly(self, to: To, message: Any, now: float) -> None:
         """One command alone: handler after handler, in the order in which mail would arrive."""
-        waiting: deque[Post] = deque([cast("Post", (to, message))])
+        waiting: deque[tuple[To, Any]] = deque(((to, message),))
         while waiting:
             to, message = waiting.popleft()
             if to is To.WRITER or to is To.OBSERVER:

@@ -425,6 +425,7 @@ ResolverMessage = (
     | commands.Explain
     | Recover
     | SetSchedules
+    | NotHeld
     | commands.Flush
     | Again
 )

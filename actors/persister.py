@@ -196,20 +196,24 @@ class Persister:
     # ------------------------------------------------------------- saving
 
     def due(self) -> float:
-        waiting_since = min(
-            (waiting[0].since for waiting in (self._waiting_in_flight, self._waiting) if waiting),
-            default=inf,
-        )
-        patience_ends = waiting_since + PATIENCE
+        patience_ends = self._patience_ends()
         if self._store_is_busy:
             return patience_ends  # or the writer reports before
         return min(self._write_at, self._prune_at, self._answers.due(), patience_ends)
 
+    def _patience_ends(self) -> float:
+        """When the first of those who wait has waited long enough."""
+        for waiting in (self._waiting_in_flight, self._waiting):  # the older ones first
+            if waiting:
+                return waiting[0].since + PATIENCE
+        return inf
+
     def after(self, now: float) -> list[Post]:
         posts: list[Post] = []
         if not self._store_is_busy:
-            self._answers.take_ended(self._unsaved, now)
-        posts += self._give_up_waiting(now)
+            self._answers.take_ended(self._hidden(), now)
+        if self._patience_ends() <= now:
+            posts += self._give_up_waiting(now)
         if not self._store_is_busy and self._write_at <= now:
             posts += self._save(now)
         if not self._store_is_busy and self._prune_at <= now:

@@ -40,8 +40,8 @@ class Prioritizer:
     # ------------------------------------------------------------- time
 
     def due(self) -> float:
-        held = inf if self._store_is_down else self.holdings.due()
-        return min(held, self.leasing.due())
+        waiting_ends = self.leasing.due()
+        return waiting_ends if self._store_is_down else min(waiting_ends, self.holdings.due())
 
     def after(self, now: float) -> list[Post]:
         """End what time has ended, then hand out what became ready to the claims that wait."""
@@ -197,15 +197,16 @@ class Prioritizer:
 
     def _recovered(self, message: m.Recovered, now: float) -> list[Post]:
         self.leasing.paused |= message.paused
-        for limit in message.limits:
-            self.holdings.limits.restore(limit, now)
+        limits = [self.holdings.limits.restore(limit, now) for limit in message.limits]
+        settled = [new for new, old in zip(limits, message.limits, strict=True) if new != old]
         handed = [self.holdings.score(entry, now) for entry in message.handed]
         self.holdings.hold_many(handed, message.handed, now)
         self.leasing.give_grace(now)
         moved = [task for task in handed if task.number in message.changed]
         moved += [entry.task for entry in message.kept if entry.task.number in message.changed]
         answer = m.Value(message.reply, None)
-        return [(To.PERSISTER, m.Changed(moved=moved + message.ended, answers=[answer]))]
+        changed = m.Changed(moved=moved + message.ended, limits=settled, answers=[answer])
+        return [(To.PERSISTER, changed)]
 
     # ------------------------------------------------------------- changes from outside
 
@@ -274,13 +275,13 @@ def _answers(
     answers: Iterable[m.TasksMade | m.Value | m.Finished], changed: Iterable[Task]
 ) -> list[m.Answer]:
     """The answers, complete now that all tasks are scored."""
-    made: dict[int, Task] | None = None
+    made: dict[int, Task] = {}
     complete: list[m.Answer] = []
     for answer in answers:
         if isinstance(answer, m.TasksMade):
-            made = {task.number: task for task in changed} if made is None else made
-            for number, old in answer.existing.items():
-                made[number] = replace(old, existing=True)
+            made = made or {task.number: task for task in changed}
+            if answer.existing:
+                made |= {n: replace(old, existing=True) for n, old in answer.existing.items()}
             answer = m.Value(answer.reply, [made[number] for number in answer.numbers])
         complete.append(answer)
     return complete

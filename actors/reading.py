@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, assert_never
@@ -15,7 +14,7 @@ from actors import refusals
 from actors.records import Records
 from persistence.store import MEMORY, Batch, Store
 from scheduler.domain import ids, lifecycle
-from scheduler.domain.encoding import JSON_BYTES
+from scheduler.domain.encoding import JSON_BYTES, stored_json
 from scheduler.domain.errors import InvalidRequest, SchedulerError, SequenceTooOld
 from scheduler.domain.task import Status, Task, utc_text
 from scheduler.domain.views import (
@@ -95,7 +94,7 @@ class Reading:
             case m.Explaining():
                 self._explain(question)
             case c.Explain(number, reply):
-                reply.answer(_explain_finished(self.existing(number)))
+                reply.answer(_explain_ended(self.existing(number)))
             case _:
                 assert_never(question)
 
@@ -234,15 +233,18 @@ def _results_of(task: Task, results: dict[int, str], room: int) -> tuple[dict[st
             truncated = True
             continue
         room -= size
-        left[ids.encode(number)] = json.loads(encoded)
+        left[ids.encode(number)] = stored_json(encoded)
     return left, room, truncated
 
 
-def _explain_finished(task: Task) -> Explanation:
-    assert task.finished_at is not None
+def _explain_ended(task: Task) -> Explanation:
+    """It was seen to have ended: that may not be saved yet, or a retry have come since."""
+    reason = f"{task.status}: this changes just now"
+    if task.finished_at is not None:
+        reason = f"{task.status} at {utc_text(task.finished_at)}"
     return Explanation(
         task=task,
-        reason=f"{task.status} at {utc_text(task.finished_at)}",
+        reason=reason,
         score=task.priority,
         components=Components(0.0, 0.0, 0.0, 0.0, 0.0),
         aging=0.0,

@@ -18,7 +18,7 @@ from actors.messages import Post, To
 from actors.patience import take_back
 from actors.reading import Reading
 from persistence.store import Store
-from scheduler.domain.errors import SchedulerError, from_dict
+from scheduler.domain.errors import SchedulerError, StoreCorrupt, from_dict
 from scheduler.domain.task import Status, Task
 from scheduler.domain.views import Cancellation, Ended
 
@@ -90,7 +90,7 @@ def answer_again(again: m.Again, reading: Reading, store: Store) -> list[Post]:
     text = store.receipt(again.reply.request)
     if text is None:
         return [(To.INGEST, again.command)]
-    receipt = _decode(text)
+    receipt = _read(text)
     if receipt.claims is None:
         again.reply.answer(_told_again(receipt, reading))
         return []
@@ -99,6 +99,16 @@ def answer_again(again: m.Again, reading: Reading, store: Store) -> list[Post]:
         told = again.reply.answer(reading.claims(held))
         return [] if told else [take_back(m.Granted(again.reply, held))]
     return [(To.INGEST, again.command)]  # the leases ran out meanwhile, so it got nothing
+
+
+def _read(text: str) -> Receipt:
+    try:
+        return _decode(text)
+    except msgspec.MsgspecError:
+        raise StoreCorrupt(
+            "the receipt of a call in the database cannot be read",
+            hint="Run `headrace doctor` on the file, then restore a backup.",
+        ) from None
 
 
 def _told_again(receipt: Receipt, reading: Reading) -> Any:

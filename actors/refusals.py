@@ -10,7 +10,6 @@ from scheduler.domain.errors import (
     SchedulerError,
     UnknownTask,
 )
-from scheduler.domain.lifecycle import illegal
 from scheduler.domain.task import Status, Task, utc_text
 
 
@@ -60,7 +59,13 @@ def not_held(task: Task | None, number: int, wish: str | None) -> SchedulerError
         return lease_lost(task)
     if task.status.finished:
         return already_finished(task, wish or "be worked on")
-    return illegal(task, wish or "be worked on")
+    return AlreadyFinished(
+        f"task {task.id} had finished when this call came, and was re-opened since",
+        field="task_id",
+        received=task.id,
+        allowed="an unfinished task",
+        hint="It is open again: call again.",
+    )
 
 
 def dead_prerequisite(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
 from msgspec.structs import replace
 
@@ -13,9 +13,9 @@ from actors import refusals
 from actors.dependencies import Dependencies
 from actors.messages import Entry, Post, To
 from persistence.store import Loaded
-from scheduler.domain import ids, lifecycle
+from scheduler.domain import ids, lifecycle, ordering
 from scheduler.domain.durations import Durations
-from scheduler.domain.errors import IllegalTransition
+from scheduler.domain.errors import DependencyCycle, IllegalTransition
 from scheduler.domain.task import Status, Task
 
 DEAD = (Status.FAILED, Status.CANCELLED)
@@ -46,11 +46,29 @@ def reopen(dependencies: Dependencies, message: m.FallenFound, now: float) -> li
     dependencies.check_room(len(reopened))
     tasks = list(reopened.values())
     dependencies.graph.admit(tasks)
+    _wait_again(dependencies, reopened)
     handed, kept = dependencies.place(tasks, now, lifecycle.open_at)
     answer = m.TasksMade(command.reply, list(reopened))
     was = {task.number: task.status for task in message.tasks if task.number in reopened}
     resolved = m.Resolved(handed=handed, kept=kept, reopened=was, answers=[answer])
     return [(To.PRIORITIZER, resolved)]
+
+
+def _wait_again(dependencies: Dependencies, reopened: Mapping[int, Task]) -> None:
+    """Let BLOCKED tasks that had seen one of these end wait for it once more. O(BLOCKED tasks).
+
+    After a restart they would: the record holds what a task waits for, not what was met once.
+    Raises DependencyCycle and changes nothing.
+    """
+    graph = dependencies.graph
+    try:
+        for task in dependencies.held.values():
+            again = [number for number in task.follows if number in reopened]
+            if again and task.status is Status.BLOCKED:
+                graph.connect(task.number, (), again)
+    except DependencyCycle:
+        graph.settle_many([(number, True) for number in reopened])
+        raise
 
 
 def _reopenable(dependencies: Dependencies, message: m.FallenFound) -> dict[int, Task]:
@@ -78,7 +96,10 @@ def _prerequisites_first(tasks: Mapping[int, Task]) -> Iterator[int]:
         number: [other for other in task.requires + task.follows if other in tasks]
         for number, task in tasks.items()
     }
-    return iter(tuple(TopologicalSorter(within).static_order()))
+    try:
+        return iter(tuple(TopologicalSorter(within).static_order()))
+    except CycleError as error:  # one was let run after another that had fallen before
+        raise ordering.cycle(error.args[1][:0:-1]) from None
 
 
 def _obstacle(task: Task, dependencies: Dependencies, dead: Container[int]) -> int | None:
@@ -114,7 +135,7 @@ def recover(dependencies: Dependencies, message: m.Recover, now: float) -> list[
 
 
 def _as_it_waits(task: Task) -> Task:
-    """What was met stays met, also when a task that had only to end was re-opened since."""
+    """What was met stays met as long as the task is open, also if it was re-opened since."""
     if task.status is Status.BLOCKED or not (task.requires or task.follows):
         return task
     return replace(task, requires=(), follows=())

@@ -8,7 +8,7 @@ returns False, and whoever answered can take back what nobody will ever hear of.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import trio
 
@@ -22,10 +22,10 @@ class Reply(Generic[T]):
     """
 
     __slots__ = ("_error", "_task", "_value", "abandoned", "answered", "request")
+    _value: T  # once it is answered
 
     def __init__(self, request: str | None = None) -> None:
         self.request = request
-        self._value: T | None = None
         self._error: BaseException | None = None
         self._task: trio.lowlevel.Task | None = None
         self.abandoned = False  # the waiting task was cancelled
@@ -67,7 +67,7 @@ class Reply(Generic[T]):
                 raise error
             finally:
                 del error  # it must not hold itself alive
-        return cast("T", self._value)
+        return self._value
 
     def _abandon(self, _: object) -> trio.lowlevel.Abort:
         self.abandoned = True

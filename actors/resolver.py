@@ -90,7 +90,7 @@ class Resolver:
                 return self._explain(message)
             case m.Recover():
                 return reopening.recover(self.dependencies, message, now)
-            case c.Flush() | m.Again() | m.SetSchedules():
+            case c.Flush() | m.Again() | m.SetSchedules() | m.NotHeld():
                 return [(To.PRIORITIZER, message)]
             case _:
                 assert_never(message)

@@ -51,13 +51,27 @@ def add_prerequisites(
     if missing:
         return [prerequisites.look_up(missing, statuses, command)]
     prerequisites.check(probe, dependencies.graph, statuses)
-    dependencies.graph.connect(number, requires, follows)
+    again = _met_and_open(dependencies, task, requires + follows)
+    dependencies.graph.connect(number, requires, follows + again)
     task = lifecycle.revise(task, requires=task.requires + requires, follows=task.follows + follows)
     if dependencies.graph.open_prerequisites(number):
         task = lifecycle.block(task)
     else:
         task = lifecycle.open_at(task, now)
     return _rewritten(dependencies, task, command.reply)
+
+
+def _met_and_open(
+    dependencies: Dependencies, task: Task, added: tuple[int, ...]
+) -> tuple[int, ...]:
+    """What the task had waited for and was re-opened since: if it is blocked again, so is that.
+
+    The record cannot tell that it was met once; after a restart it would wait for it anyway.
+    """
+    graph = dependencies.graph
+    if not any(number in graph for number in added):
+        return ()
+    return tuple(number for number in task.follows if number in graph)
 
 
 def _rewritten(dependencies: Dependencies, task: Task, reply: Reply[list[Task]]) -> list[Post]:

@@ -198,7 +198,7 @@ def _stopped(failure: BaseException | None) -> SchedulerClosed:
 
 
 def alone(error: BaseException) -> BaseException:
-    """The one error inside groups of one."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+    """The one error inside groups of one, or of the same raised by several loops."""
+    while isinstance(error, BaseExceptionGroup) and len(set(map(id, error.exceptions))) == 1:
         error = error.exceptions[0]
     return error

@@ -22,6 +22,10 @@ class Watching:
         self._serial = 0
         self._look_through_at = FEW
 
+    def __bool__(self) -> bool:
+        """Whether anyone waits."""
+        return bool(self._open)
+
     @property
     def waits(self) -> bool:
         """Whether anyone waits for a task to finish."""

@@ -67,10 +67,19 @@ _CORRUPT = {
 }
 
 
-def store_error(error: sqlite3.Error, path: str, outcome: str = "refused") -> StoreError:
-    """The error to raise in the place of SQLite's."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # text that is no UTF-8 has none
+def store_error(
+    error: sqlite3.Error | UnicodeDecodeError, path: str, outcome: str = "refused"
+) -> StoreError:
+    """The error to raise in the place of SQLite's.
+
+    Text that is no UTF-8 has no code: in a column the sqlite3 module would show all of it, in a
+    message of SQLite, such as the name of a table, it gives up.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        text = "a text in the database is no UTF-8"
+        return StoreCorrupt(text, field="path", received=path, hint=_DAMAGED)
+    code, name = code & 0xFF, getattr(error, "sqlite_errorname", "")
     if code in _CORRUPT:
         what, hint = _CORRUPT[code]
         return StoreCorrupt(f"{what} ({name}: {error})", field="path", received=path, hint=hint)
@@ -83,6 +92,12 @@ def store_error(error: sqlite3.Error, path: str, outcome: str = "refused") -> St
         received=path,
         hint=hint,
     )
+
+
+def not_a_database(path: str) -> StoreCorrupt:
+    """The error for a file of something else, seen before SQLite was asked."""
+    what, hint = _CORRUPT[sqlite3.SQLITE_NOTADB]
+    return StoreCorrupt(what, field="path", received=path, hint=hint)
 
 
 def unavailable(what: str, path: str, hint: str, *, retryable: bool = False) -> StoreUnavailable:
@@ -123,5 +138,6 @@ class Translating:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.ProgrammingError):
+        ours = isinstance(error, sqlite3.ProgrammingError)
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError) and not ours:
             raise store_error(error, self._path, self._outcome) from error

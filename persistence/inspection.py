@@ -18,6 +18,7 @@ from persistence.filesystem import NETWORK, file_system
 from persistence.invariants import Finding as Finding
 from persistence.opening import schema_version, uri
 from persistence.ownership import owner_of
+from persistence.wal import commits_lost
 from scheduler.domain.errors import StoreError
 
 LARGE_WAL = 256 * 1024 * 1024  # bytes
@@ -56,6 +57,9 @@ def _surroundings(path: str) -> Iterator[Finding]:
     owner = owner_of(path)
     yield Finding("ok", "no scheduler has it open" if owner is None else f"process {owner} has it")
     yield _log(path)
+    if owner is None and (lost := commits_lost(path)):
+        advice = "They are lost. Look at the disk; restore a backup if it is newer."
+        yield Finding("problem", f"{lost} commits in the log stand behind a damaged part", advice)
     yield _library()
 
 

@@ -9,12 +9,15 @@ from typing import Literal
 
 import msgspec
 
+from persistence import columns, rows
 from persistence import statements as sql
 from scheduler.domain import ids
+from scheduler.domain.errors import StoreCorrupt
 from scheduler.domain.task import FINISHED
 
 EXAMPLES = 3
 _REPORT = "Stop the scheduler, keep a copy of the file, and report it as a bug of headrace."
+_RESTORE = "Stop what uses it and restore a backup."
 _RESTART = "Restart the scheduler: it derives every status anew. Report it as a bug of headrace."
 
 Severity = Literal["ok", "warning", "problem"]
@@ -28,11 +31,17 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
+_TABLES = (
+    (columns.EDGES, sql.EVERY_EDGE),
+    (columns.ATTEMPTS, sql.EVERY_ATTEMPT),
+    (columns.LANES, sql.LANES),
+    (columns.LIMITS, sql.LIMITS),
+)
 _RULES: tuple[tuple[str, Severity, str, str, str], ...] = (
+    (sql.NO_JSON, "problem", "task", "have a payload or result that is no JSON", _RESTORE),
     (sql.ORPHANED_EDGES, "problem", "edge", "belong to a task that is not there", _REPORT),
     (sql.BLOCKED_BY_NOTHING, "problem", "blocked task", "wait for nothing unfinished", _RESTART),
     (sql.STARTED_TOO_EARLY, "problem", "task", "could start before prerequisites", _RESTART),
-    (sql.HELD_BY_NOBODY, "problem", "running task", "lack a holder, token or lease", _RESTART),
     # A task that is tried again long after it ended may outlive what it waited for.
     (
         sql.WAITING_FOR_NOBODY,
@@ -46,12 +55,30 @@ _RULES: tuple[tuple[str, Severity, str, str, str], ...] = (
 
 def check(connection: sqlite3.Connection) -> Iterator[Finding]:
     """One finding a rule. O(tasks + edges)."""
+    try:
+        _read_every_row(connection)
+    except StoreCorrupt as error:
+        yield Finding("problem", error.message, _RESTORE)
+        return  # the rules are about values that can be
+    yield Finding("ok", "every row can be read")
     for statement, severity, noun, fault, advice in _RULES:
         numbers = [number for (number,) in connection.execute(statement)]
         yield _finding(numbers, severity, noun, fault, advice)
     stuck = in_circles(connection.execute(sql.OPEN_EDGES))
     yield _finding(stuck, "problem", "task", "wait for each other in a circle", _REPORT)
     yield _counters(connection)
+
+
+def _read_every_row(connection: sqlite3.Connection) -> None:
+    """Raise StoreCorrupt for the first one that headrace cannot have written."""
+    execute = connection.execute
+    for _ in rows.each_task(execute(sql.EVERY_TASK)):
+        pass
+    for kind, statement in _TABLES:
+        for _ in kind.proved(execute(statement)):
+            pass
+    rows.counters_of(execute(sql.COUNTERS))
+    rows.schedules_of(execute(sql.SCHEDULES))
 
 
 def _finding(

@@ -7,11 +7,13 @@ import sqlite3
 from urllib.parse import quote, urlencode
 
 from persistence import statements as sql
-from persistence.failures import Translating, system_error, unavailable
+from persistence.columns import impossible
+from persistence.failures import Translating, not_a_database, system_error, unavailable
 from persistence.store import Durability
 from scheduler.domain.errors import StoreCorrupt, StoreNewer
 
 BUSY = 0.1  # seconds to wait for a program that looks into the file; the persister tries again
+PAGE = 4_096  # bytes: no system has smaller pages
 CACHED_STATEMENTS = 128  # more than there are
 
 
@@ -30,6 +32,8 @@ def prepare_file(path: str) -> None:
     if os.path.exists(path) and os.stat(path).st_nlink > 1:
         hint = "Name it by one path only: each name would get a log of its own. Copy it instead."
         raise unavailable("the file has another name (a hard link)", path, hint)
+    if os.path.exists(path) and os.stat(path).st_size == 1:  # SQLite takes it for an empty one
+        raise not_a_database(path)
     if not os.path.isdir(folder):
         hint = f"Make {folder}, or choose another place."
         raise unavailable("the folder of the database does not exist", path, hint)
@@ -43,6 +47,31 @@ def prepare_file(path: str) -> None:
         if not os.access(name, wanted):  # SQLite would open it for reading and say so much later
             hint = f"Give this user the right to write {name}, or choose another place."
             raise unavailable("the database or its folder is read-only", path, hint)
+
+
+def write_log_again(path: str) -> None:
+    """See that the log which a process left behind is on the disk as it reads. O(its pages).
+
+    When a sync fails, Linux takes the pages for written: they can be read, and the next sync
+    succeeds without them. A process that died then leaves a log with a hole that only a power
+    loss shows, and with it the loss of all that was committed behind the hole. A page is written
+    as a whole if a byte of it is.
+    """
+    log = path + "-wal"
+    try:
+        descriptor = os.open(log, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise system_error(error, log) from error
+    try:
+        for offset in range(0, os.fstat(descriptor).st_size, PAGE):
+            os.pwrite(descriptor, os.pread(descriptor, 1, offset), offset)
+        os.fsync(descriptor)
+    except OSError as error:
+        raise system_error(error, log) from error
+    finally:
+        os.close(descriptor)
 
 
 def connect(path: str, durability: Durability, vfs: str | None) -> sqlite3.Connection:
@@ -74,11 +103,13 @@ def take_over(connection: sqlite3.Connection, path: str) -> int:
     """Become the owner on record; our number in the row of owners. Closes after an error."""
     try:
         with Translating(path):
-            (epoch,) = connection.execute(sql.TAKE_OVER).fetchone()
+            row = connection.execute(sql.TAKE_OVER).fetchone()
+        if row is None:
+            raise impossible("counters", "its rows")
     except BaseException:
         connection.close()
         raise
-    return int(epoch)
+    return int(row[0])
 
 
 def uri(path: str, **parameters: str) -> str:

@@ -27,6 +27,7 @@ _owned: dict[Hashable, tuple[int, int]] = {}
 
 
 ADDRESS_BYTES = 4_096
+LARGEST_PID = 1 << 31
 OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # whatever has the name of the lock file
 
 
@@ -97,6 +98,8 @@ def owner_of(path: str) -> int | None:
         try:
             pid = _pid_in(descriptor)
             return pid if pid is not None and _lives(pid) and _is_locked(descriptor) else None
+        except OSError:  # a folder, a pipe
+            return None
         finally:
             os.close(descriptor)
 
@@ -105,10 +108,11 @@ def last_owner(path: str) -> Owner | None:
     """What the lock file says; its owner may be gone."""
     with _guard:
         lines = _lines(path)
-    if not lines[0].isdigit():
+    pid = _number(lines[0])
+    if pid is None:
         return None
     address = lines[1] if len(lines) > 2 else b""  # what is cut short is not there yet
-    return Owner(int(lines[0]), os.fsdecode(address) or None)
+    return Owner(pid, os.fsdecode(address) or None)
 
 
 def _lines(path: str) -> list[bytes]:
@@ -180,8 +184,13 @@ def _write_owner(descriptor: int, address: str | None) -> None:
 
 
 def _pid_in(descriptor: int) -> int | None:
-    text = os.pread(descriptor, 32, 0).split(b"\n")[0].strip()
-    return int(text) if text.isdigit() else None
+    return _number(os.pread(descriptor, 32, 0).split(b"\n")[0].strip())
+
+
+def _number(text: bytes) -> int | None:
+    """A process id; None for what is none, however many digits it has."""
+    number = int(text) if text.isdigit() else 0
+    return number if 0 < number < LARGEST_PID else None
 
 
 def _lives(pid: int) -> bool:

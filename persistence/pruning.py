@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from persistence import columns
 from persistence import statements as sql
-from persistence.rows import status_of
 from persistence.store import Pruned
 from persistence.writing import begin
 from scheduler.domain.task import FINISHED
@@ -29,10 +29,11 @@ def prune(
 ) -> Pruned:
     """One step, as `Store.prune` promises it; the caller rolls back after an error."""
     begin(connection, epoch)
-    examined = connection.execute(sql.EXAMINE, (after, created_before, limit)).fetchall()
+    rows = connection.execute(sql.EXAMINE, (after, created_before, limit))
+    examined = list(columns.EXAMINED.proved(rows))
     last = examined[-1][0] if len(examined) == limit else 0
     old = {
-        number: (status_of(status), sequence)
+        number: (status, sequence)
         for number, status, finished, sequence in examined
         if status in FINISHED and finished is not None and finished < finished_before
     }

@@ -74,12 +74,15 @@ _RARE = {
     "LOWER_COUNTER": "prune",
     "RAISE_PRUNED": "prune",
     "OBJECTS": "doctor",
+    "EVERY_TASK": "doctor",
+    "EVERY_EDGE": "doctor",
+    "EVERY_ATTEMPT": "doctor",
+    "NO_JSON": "doctor",
     "COUNTED": "doctor",
     "ORPHANED_EDGES": "doctor",
     "WAITING_FOR_NOBODY": "doctor",
     "BLOCKED_BY_NOTHING": "doctor",
     "STARTED_TOO_EARLY": "doctor",
-    "HELD_BY_NOBODY": "doctor",
     "OPEN_EDGES": "doctor",
 }
 # Whoever reads a whole table does so on purpose.
@@ -88,6 +91,10 @@ _INTENDED = {
     "LIMITS": "a row for each limit; a start needs them all",
     "SCHEDULES": "a row for each schedule; a start needs them all",
     "COUNTERS": "fewer than ten rows",
+    "EVERY_TASK": "looks whether each can be read",
+    "EVERY_EDGE": "looks whether each can be read",
+    "EVERY_ATTEMPT": "looks whether each can be read",
+    "NO_JSON": "looks at the texts of every task",
     "COUNTED": "counts every task, to compare with the counters",
     "ORPHANED_EDGES": "looks for the task of every edge",
 }

@@ -6,13 +6,16 @@ What a row cannot hold, the edges, is read beside it and comes back in rising or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
+from persistence import columns
+from persistence.columns import Row as Row
+from persistence.columns import impossible
 from scheduler.domain.errors import StoreCorrupt
 from scheduler.domain.recurrence import Schedule
 from scheduler.domain.request import Request
@@ -25,17 +28,28 @@ from scheduler.domain.task import (
     Task,
 )
 
-Row = tuple[Any, ...]
 EdgeRow = tuple[int, int, int]  # task, prerequisite, must_succeed
 EdgesOf = dict[int, tuple[tuple[int, ...], tuple[int, ...]]]  # task: requires, follows
 
 _ASKED, _WIDTH = len(ASKED_COLUMNS), len(COLUMNS)
 _STATUS = COLUMNS.index("status")
-_STATUSES = {str(status): status for status in Status}
 _common = itemgetter(*map(COLUMNS.index, COMMON_COLUMNS))
 _rare = itemgetter(*map(COLUMNS.index, RARE_COLUMNS))
 _NOTHING_RARE = (None,) * len(RARE_COLUMNS)
 _NO_EDGES: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+# What a task of each status always has.
+_NEEDS = {
+    Status.BLOCKED: (),
+    Status.SCHEDULED: ("not_before_s",),
+    Status.READY: ("ready_s",),
+    Status.RUNNING: ("holder", "token", "started_s", "lease_s", "lease_expires_s"),
+    Status.COMPLETED: ("finished_s",),
+    Status.FAILED: ("finished_s",),
+    Status.CANCELLED: ("finished_s",),
+}
+_needs = {  # with a column that is never empty before them: else one alone would be no tuple
+    status: itemgetter(0, 0, *map(COLUMNS.index, names)) for status, names in _NEEDS.items()
+}
 _REQUEST = Schedule.__struct_fields__.index("request")
 _decode_request = msgspec.json.Decoder(Request).decode
 
@@ -77,9 +91,9 @@ def edge_rows(task: Task) -> list[EdgeRow]:
 
 
 def edges_of(rows: Iterable[EdgeRow]) -> EdgesOf:
-    """Edges gathered by task."""
+    """Edges gathered by task. Raises StoreCorrupt for rows that cannot be."""
     lists: dict[int, tuple[list[int], list[int]]] = {}
-    for number, prerequisite, must_succeed in rows:
+    for number, prerequisite, must_succeed in columns.EDGES.proved(rows):
         edges = lists.get(number)
         if edges is None:
             edges = lists[number] = ([], [])
@@ -88,27 +102,18 @@ def edges_of(rows: Iterable[EdgeRow]) -> EdgesOf:
 
 
 def tasks_of(rows: Iterable[Row], edges: EdgesOf) -> list[Task]:
-    """The tasks that rows in the order of COLUMNS stand for."""
-    statuses, none = _STATUSES, _NO_EDGES
-    at, after = _STATUS, _STATUS + 1
-    try:
-        return [
-            # mypy counts each star as at least one value more than there is room for.
-            Task(*row[:at], statuses[row[at]], *row[after:], *edges.get(row[0], none))  # type: ignore[call-arg]
-            for row in rows
-        ]
-    except KeyError as unknown:
-        raise StoreCorrupt(
-            "a task in the database has a status that does not exist",
-            received=str(unknown.args[0])[:80],
-            allowed=", ".join(Status),
-            hint="Run `headrace doctor` on the file, then restore a backup.",
-        ) from None
+    """The tasks that rows in the order of COLUMNS stand for; StoreCorrupt if they cannot be."""
+    # mypy counts each star as at least one value more than there is room for.
+    return [Task(*row, *edges.get(row[0], _NO_EDGES)) for row in each_task(rows)]  # type: ignore[call-arg]
 
 
-def status_of(text: str) -> Status:
-    """A status as it stands in a row."""
-    return _STATUSES[text]
+def each_task(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows in the order of COLUMNS, proved."""
+    for row in columns.TASKS.proved(rows):
+        status = row[_STATUS]
+        if None in _needs[status](row):
+            raise impossible("tasks", f"status {status}, or beside it,")
+        yield row
 
 
 def schedule_row(schedule: Schedule) -> Row:
@@ -121,9 +126,20 @@ def schedule_row(schedule: Schedule) -> Row:
     return tuple(row)
 
 
-def schedule_of(row: Row) -> Schedule:
-    """From a row of SCHEDULES."""
-    values = list(row)
+def counters_of(rows: Iterable[Row]) -> dict[str, int]:
+    """From rows of COUNTERS; StoreCorrupt if one of those that are always there is not."""
+    counters: dict[str, int] = dict(columns.COUNTERS.proved(rows))
+    if not counters.keys() >= {"sequence", "pruned_sequence"}:
+        raise impossible("counters", "its rows")
+    return counters
+
+
+def schedules_of(rows: Iterable[Row]) -> list[Schedule]:
+    """From rows of SCHEDULES; StoreCorrupt if there can be none such."""
+    return [_schedule(list(row)) for row in columns.SCHEDULES.proved(rows)]
+
+
+def _schedule(values: list[Any]) -> Schedule:
     try:
         values[_REQUEST] = _decode_request(values[_REQUEST])
     except msgspec.MsgspecError as error:

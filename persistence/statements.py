@@ -27,7 +27,7 @@ def _names(fields: tuple[str, ...]) -> list[str]:
 
 
 _ALL = ", ".join(_names(COLUMNS))
-_OF_T = ", ".join(f"t.{name}" for name in _names(COLUMNS))
+_OF_ROW = ", ".join(["t.id", *(f"r.{name}" for name in _names(COLUMNS)[1:])])
 _STATE = ", ".join(f"{name} = ?" for name in _names(STATE_COLUMNS))
 _REPLACED = ", ".join(
     f"{name} = excluded.{name}"
@@ -140,7 +140,13 @@ def _of_unfinished(select: str, order: str) -> str:
     return " UNION ALL ".join(ranges) + f" ORDER BY {order}"
 
 
-UNFINISHED_TASKS = _of_unfinished(f"SELECT {_OF_T} FROM tasks AS t INDEXED BY tasks_status", "id")
+# The status is that of the row: beside a damaged index a finished task would run again.
+UNFINISHED_TASKS = _of_unfinished(
+    f"""
+    SELECT {_OF_ROW} FROM tasks AS t INDEXED BY tasks_status
+    CROSS JOIN tasks AS r ON r.id = t.id""",
+    "1",
+)
 UNFINISHED_EDGES = _of_unfinished(
     """
     SELECT t.id AS task, e.prerequisite AS prerequisite, e.must_succeed
@@ -248,6 +254,12 @@ RAISE_PRUNED = "UPDATE counters SET value = max(value, ?) WHERE name = 'pruned_s
 
 OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 INTEGRITY = "PRAGMA integrity_check(10)"
+EVERY_TASK = f"SELECT {_ALL} FROM tasks"
+EVERY_EDGE = "SELECT task, prerequisite, must_succeed FROM edges"
+EVERY_ATTEMPT = "SELECT task, attempt, holder, started_s, ended_s, outcome, error FROM attempts"
+NO_JSON = """
+    SELECT id FROM tasks WHERE NOT json_valid(ifnull(payload_json, '0'))
+        OR NOT json_valid(ifnull(result_json, '0'))"""
 COUNTED = "SELECT status, count(*) FROM tasks GROUP BY status"
 ORPHANED_EDGES = "SELECT task FROM edges WHERE task NOT IN (SELECT id FROM tasks)"
 WAITING_FOR_NOBODY = f"SELECT t.id {_OPEN_EDGES} AND p.id IS NULL"
@@ -258,7 +270,5 @@ BLOCKED_BY_NOTHING = f"""
 STARTED_TOO_EARLY = f"""
     SELECT t.id {_OPEN_EDGES} AND t.status <> 'blocked'
         AND e.must_succeed AND p.status <> 'completed'"""
-HELD_BY_NOBODY = """
-    SELECT t.id FROM tasks AS t INDEXED BY tasks_status WHERE t.status = 'running'
-        AND (t.holder IS NULL OR t.token IS NULL OR t.lease_expires_s IS NULL)"""
-OPEN_EDGES = f"SELECT t.id, p.id {_OPEN_EDGES} AND p.status IN ({_OPEN})"
+OPEN_EDGES = f"""
+    SELECT t.id, p.id {_OPEN_EDGES} AND t.status = 'blocked' AND p.status IN ({_OPEN})"""

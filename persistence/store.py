@@ -205,14 +205,12 @@ class Batch:
         )
 
     def __bool__(self) -> bool:
-        return bool(self.inserted or self.moved) or len(self) > 0
+        return bool(self.sequences) or len(self) > 0
 
     def __len__(self) -> int:
         """How many changes of tasks, lanes, limits and schedules wait here."""
         return (
-            len(self.inserted)
-            + len(self.moved)
-            + len(self.rewritten)
+            len(self.sequences)  # one for each that was inserted, moved or rewritten
             + len(self.touched)
             + len(self.durations)
             + len(self.paused)

@@ -25,7 +25,7 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, epoch: int) -> Ite
     """
     begin(connection, epoch)
     for statement, rows in _slices(batch):
-        if statement in _MANY:
+        if len(rows) >= sql.TOGETHER and statement in _MANY:
             rows = _write_together(connection, _MANY[statement], rows)
         written = connection.executemany(statement, rows).rowcount
         if written != len(rows) and statement in _CHANGES_EACH:
@@ -75,12 +75,13 @@ def _slices(batch: Batch) -> Iterator[Slice]:
     if batch.attempts:
         statement = sql.PUT_ATTEMPT_AGAIN if batch.again else sql.PUT_ATTEMPT
         yield from _sliced(statement, map(astuple, batch.attempts))
-    if counters := _counters(batch):
-        yield sql.PUT_COUNTER, counters
+    if batch.finished or batch.paused:
+        yield sql.PUT_COUNTER, _counters(batch)
     if batch.receipts:
         yield from _sliced(sql.PUT_RECEIPT, iter(batch.receipts.items()))
         yield sql.DROP_RECEIPTS, [(forgotten_before(max(batch.receipts)),)]
-    yield from _settings(batch)
+    if batch.durations or batch.paused or batch.limits or batch.schedules:
+        yield from _settings(batch)
 
 
 def _whole(tasks: list[Task], batch: Batch) -> Iterator[Slice]:
@@ -92,7 +93,8 @@ def _whole(tasks: list[Task], batch: Batch) -> Iterator[Slice]:
             yield sql.PUT_TASK, full
     if batch.rewritten:
         yield from _sliced(sql.DROP_EDGES, ((number,) for number in batch.rewritten))
-    yield from _sliced(sql.PUT_EDGE, chain.from_iterable(map(edge_rows, tasks)))
+    if linked := [task for task in tasks if task.requires or task.follows]:
+        yield from _sliced(sql.PUT_EDGE, chain.from_iterable(map(edge_rows, linked)))
 
 
 def _sliced(statement: str, rows: Iterator[Row]) -> Iterator[Slice]:

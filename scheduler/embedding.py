@@ -20,7 +20,7 @@ from actors.persister import Persister
 from actors.prioritizer import Prioritizer
 from actors.resolver import Resolver
 from actors.system import System
-from actors.writer import Writer, at_once, in_thread
+from actors.writer import Place, Writer, at_once, in_thread
 from persistence.store import Durability, Store
 from scheduler.domain import ids
 from scheduler.domain.encoding import number_in
@@ -46,6 +46,7 @@ async def open_scheduler(
     random_bits: Callable[[int], int] | None = None,
     store: Store | None = None,
     timer: Callable[[], float] | None = time.perf_counter,
+    place: Place = in_thread,
 ) -> AsyncIterator[Scheduler]:
     """Open a scheduler on a database file, made if it is not there; ":memory:" keeps nothing.
 
@@ -57,9 +58,10 @@ async def open_scheduler(
     changes). `retention` is how many seconds finished tasks are kept. With `admission_timeout`
     a call that finds too much unsaved raises Overloaded after so many seconds; by default it
     waits. `closing_time` is how many seconds the end of the block may take to save what is left,
-    if the disk fails. `wall_clock` (Unix seconds), `random_bits`, `store` and `timer` are for
-    tests and simulations. `timer` (seconds) measures commits, of which slow ones go to a thread;
-    None: none is measured and none goes there, so that a run can be repeated exactly.
+    if the disk fails. `wall_clock` (Unix seconds), `random_bits`, `store`, `timer` and `place` are
+    for tests and simulations. `timer` (seconds) measures commits, of which slow ones go to a
+    thread, or to another `place`; None: none is measured and none goes there, so that a run can be
+    repeated exactly.
 
     Leaving the block answers those who wait, saves everything and closes the file. Raises
     StoreLocked, StoreCorrupt, StoreNewer, StoreUnavailable.
@@ -79,7 +81,7 @@ async def open_scheduler(
             Resolver(weights, sources, max_unfinished),
             Prioritizer(random_bits or Entropy(), weights),
             persister,
-            Writer(store, measure, ids.first_at, at_once if timer is None else in_thread),
+            Writer(store, measure, ids.first_at, at_once if timer is None else place),
             gate,
             wall_clock,
             observer,

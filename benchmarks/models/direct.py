@@ -34,9 +34,10 @@ from benchmarks.models.model import (
     Disk,
     encoded_results,
 )
+from persistence import columns
 from persistence import statements as sql
 from persistence.opening import connect, prepare_file
-from persistence.rows import edge_rows, edges_of, moved_row, status_of, tasks_of, whole_rows
+from persistence.rows import edge_rows, edges_of, moved_row, tasks_of, whole_rows
 from persistence.store import Durability, Duration
 from persistence.wal import WalGauge
 from scheduler import Claim, SchedulerClosed, Status, Task, TaskSpec
@@ -198,7 +199,7 @@ class Direct:
         known: dict[int, Status | None] = dict.fromkeys(numbers)
         if numbers:
             rows = self._connection.execute(sql.STATUSES, (_json(numbers),))
-            known.update((number, status_of(status)) for number, status in rows)
+            known.update(columns.STATUSES.proved(rows))
         return known
 
     def _durations(self) -> Durations:

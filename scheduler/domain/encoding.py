@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from scheduler.domain.errors import InvalidTask, TooLarge
+from scheduler.domain.errors import InvalidTask, StoreCorrupt, TooLarge
 
 NAME_LENGTH = 200
 JSON_BYTES = 256 * 1024
@@ -163,6 +163,17 @@ def _encode_closely(field: str, value: Any) -> str:
             hint="Write it to a file and pass the file's name.",
         )
     return encoded
+
+
+def stored_json(text: str) -> Any:
+    """The value of a JSON text that was stored. Raises StoreCorrupt when it is none any more."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise StoreCorrupt(
+            "a payload or a result in the database is no JSON any more",
+            hint="Run `headrace doctor` on the file, then restore a backup.",
+        ) from None
 
 
 def _reason(error: Exception) -> str:

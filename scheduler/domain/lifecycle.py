@@ -35,9 +35,13 @@ Opening = Callable[[Task, float], Task]
 _NO_LEASE: dict[str, Any] = {"holder": None, "lease_s": None, "lease_expires_s": None}
 
 
-def _move(task: Task, to: Status, **changes: Any) -> Task:
+def _check(task: Task, to: Status) -> None:
     if to not in MOVES[task.status]:
         raise illegal(task, f"become {to}")
+
+
+def _move(task: Task, to: Status, **changes: Any) -> Task:
+    _check(task, to)
     return replace(task, status=to, revision=task.revision + 1, **changes)
 
 
@@ -78,9 +82,11 @@ def block(task: Task) -> Task:
 
 def claim(task: Task, holder: str, token: str, lease: float, now: float) -> Task:
     """The task handed to `holder` for `lease` seconds."""
-    return _move(
+    _check(task, RUNNING)
+    return replace(  # spelled out: handing keywords on costs 1 us, and each task is claimed
         task,
-        RUNNING,
+        status=RUNNING,
+        revision=task.revision + 1,
         attempt=task.attempt + 1,
         holder=holder,
         token=token,
@@ -109,7 +115,18 @@ def heartbeat(
 
 def complete(task: Task, result_json: str | None, now: float) -> Task:
     """The work is done. The row keeps the last token, to know a repeated call again."""
-    return _move(task, COMPLETED, result_json=result_json, finished_s=now, error=None, **_NO_LEASE)
+    _check(task, COMPLETED)
+    return replace(
+        task,
+        status=COMPLETED,
+        revision=task.revision + 1,
+        holder=None,
+        lease_s=None,
+        lease_expires_s=None,
+        result_json=result_json,
+        finished_s=now,
+        error=None,
+    )
 
 
 def fail(task: Task, error: str, now: float) -> Task:

@@ -58,11 +58,11 @@ class Limit(msgspec.Struct, frozen=True):
         return self.burst or self.starts or 0
 
     def after_start(self, now: float) -> Limit:
-        """With one token less. This is the generic cell rate algorithm, a token bucket in one
-        number (ITU-T recommendation I.371).
+        """With one token less, of a limit with a rate. This is the generic cell rate algorithm, a
+        token bucket in one number (ITU-T recommendation I.371).
         """
-        if self.starts is None or self.per is None:
-            return self
+        assert self.starts is not None
+        assert self.per is not None
         return replace(self, full_s=max(self.full_s, now) + self.per / self.starts)
 
     def as_of(self, now: float, full_s: float) -> Limit:
@@ -97,11 +97,14 @@ class Limits:
             self._expect_opening(limit, now)
         return limit
 
-    def restore(self, limit: Limit, now: float) -> None:
-        """Let a limit hold that was saved before."""
+    def restore(self, limit: Limit, now: float) -> Limit:
+        """Let a limit hold that was saved before. If the clock was set back, its bucket may have
+        looked emptier than it can be: what is returned is to be saved, or it would do so again.
+        """
         limit = limit.as_of(now, limit.full_s)
         self._limits[limit.scope] = limit
         self._expect_opening(limit, now)
+        return limit
 
     def _expect_opening(self, limit: Limit, now: float) -> None:
         if limit.opens_s > now:
@@ -162,8 +165,6 @@ class Limits:
 
     def is_open(self, lane: str, limit_key: str | None, now: float) -> bool:
         """Whether a task of this lane and limit key may start."""
-        if not self._limits:
-            return True
         return all(self._has_room(scope, now) for scope in _scopes(lane, limit_key))
 
     def _has_room(self, scope: LimitScope, now: float) -> bool:

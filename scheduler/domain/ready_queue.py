@@ -16,10 +16,6 @@ KINDS_OF_WORKERS = 64  # whose turns are remembered, by the lanes they ask for
 LineName = tuple[str, str | None, str | None]  # lane, group, limit key
 
 
-def _always(lane: str, limit_key: str | None) -> bool:
-    return True
-
-
 def _even(group: str | None) -> float:
     return 1.0
 
@@ -70,17 +66,17 @@ class ReadyQueue:
     def add(self, name: LineName, number: int, key: float) -> None:
         """Put a task in its line; O(log n)."""
         line = self._line(name)
-        line.places.add((key, number))
         self._entries[number] = (line, key)
-        self._head_may_be_new(line, number)
+        if line.add((key, number)):
+            _stand(self._lanes[line.lane], line)
 
     def add_many(self, name: LineName, places: Iterable[Place]) -> None:
-        """Put many tasks in one line: one sort instead of many insertions."""
+        """Put many tasks in one line."""
         fresh = list(places)
         if not fresh:
             return
         line = self._line(name)
-        line.places.update(fresh)
+        line.add_many(fresh)
         for key, number in fresh:
             self._entries[number] = (line, key)
         _stand(self._lanes[line.lane], line)
@@ -91,8 +87,8 @@ class ReadyQueue:
         if entry is None:
             return False
         line, key = entry
-        line.places.remove((key, number))
-        if not line.places:
+        line.remove((key, number))
+        if line.head is None:
             self._close(line)
         return True
 
@@ -100,10 +96,10 @@ class ReadyQueue:
         """Move a waiting task to the place of its new key; O(log n)."""
         line, old = self._entries[number]
         if key != old:
-            line.places.remove((old, number))
-            line.places.add((key, number))
+            line.remove((old, number))
             self._entries[number] = (line, key)
-            self._head_may_be_new(line, number)
+            if line.add((key, number)):
+                _stand(self._lanes[line.lane], line)
 
     def _line(self, name: LineName) -> Line:
         lane = self._lanes.get(name[0])
@@ -116,10 +112,6 @@ class ReadyQueue:
             if line.limit_key is not None:
                 self._limited.setdefault(line.limit_key, {})[name] = line
         return line
-
-    def _head_may_be_new(self, line: Line, number: int) -> None:
-        if line.places[0][1] == number:
-            _stand(self._lanes[line.lane], line)
 
     def _close(self, line: Line) -> None:
         name = (line.lane, line.group, line.limit_key)
@@ -134,20 +126,23 @@ class ReadyQueue:
 
     # ------------------------------------------------------------- the choice
 
-    def pop(self, lanes: Iterable[str] | None = None, is_open: IsOpen = _always) -> int | None:
-        """Take out the task whose turn it is over the lanes asked for (None: all); O(log n)."""
+    def pop(self, lanes: Iterable[str] | None = None, is_open: IsOpen | None = None) -> int | None:
+        """Take out the task whose turn it is over the lanes asked for (None: all); O(log n).
+
+        `is_open` tells whether tasks of a lane and limit key may start; None: all may.
+        """
         turns = self._turns_of(None if lanes is None else tuple(lanes))
         line = turns.next(is_open)
         if line is None:
             return None
-        _, number = line.places.pop(0)
+        number = line.pop()
         del self._entries[number]
         turns.started(line.group)
-        if not line.places:
+        if line.head is None:
             self._close(line)
         return number
 
-    def has_turn(self, lanes: Iterable[str] | None, is_open: IsOpen) -> bool:
+    def has_turn(self, lanes: Iterable[str] | None, is_open: IsOpen | None) -> bool:
         """Whether `pop` would find a task."""
         return self._turns_of(None if lanes is None else tuple(lanes)).next(is_open) is not None
 

@@ -147,6 +147,7 @@ def checked(
     if spec.traceparent is not None:
         _check_traceparent(spec.traceparent)
     places = {} if places is None else places
+    estimate, timeout = spec.estimated_duration, spec.timeout
     return Request(
         spec.description,
         _summary(spec),
@@ -155,15 +156,15 @@ def checked(
         spec.base_priority,
         references("prerequisites", spec.prerequisites, spec, places),
         references("run_after", spec.run_after, spec, places),
-        seconds("deadline", spec.deadline),
-        seconds("not_before", spec.not_before),
-        _duration("estimated_duration", spec.estimated_duration, 0.0),
+        None if spec.deadline is None else seconds("deadline", spec.deadline),
+        None if spec.not_before is None else seconds("not_before", spec.not_before),
+        None if estimate is None else _duration("estimated_duration", estimate, 0.0),
         None if spec.payload is None else encode_json("payload", spec.payload),
         spec.key,
         spec.group,
         None if spec.parent_id is None else number_of(spec.parent_id, "parent_id"),
         spec.max_attempts,
-        _duration("timeout", spec.timeout, 0.001),
+        None if timeout is None else _duration("timeout", timeout, 0.001),
         spec.limit_key,
         spec.traceparent,
     )
@@ -190,9 +191,7 @@ def _check_source(given: object, sources: Mapping[str, float]) -> None:
         )
 
 
-def _duration(field: str, given: float | None, least: float) -> float | None:
-    if given is None:
-        return None
+def _duration(field: str, given: float, least: float) -> float:
     number_in(field, given, least, TEN_YEARS)
     return float(given)
 

@@ -7,7 +7,6 @@ payloads as JSON text, ids as ints) is offered to people by the properties below
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from scheduler.domain import ids
+from scheduler.domain.encoding import stored_json
 
 Outcome = Literal["completed", "failed", "released", "expired", "cancelled", "interrupted"]
 
@@ -121,11 +121,11 @@ class Task(msgspec.Struct, frozen=True, gc=False, eq=False, repr_omit_defaults=T
 
     @property
     def payload(self) -> Any:
-        return None if self.payload_json is None else json.loads(self.payload_json)
+        return None if self.payload_json is None else stored_json(self.payload_json)
 
     @property
     def result(self) -> Any:
-        return None if self.result_json is None else json.loads(self.result_json)
+        return None if self.result_json is None else stored_json(self.result_json)
 
     @property
     def lease(self) -> Lease | None:

@@ -9,7 +9,7 @@ before what is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sortedcontainers import SortedList
 
@@ -19,15 +19,44 @@ IsOpen = Callable[[str, str | None], bool]  # may tasks of this lane and limit k
 
 
 class Line:
-    """Ready tasks of one lane, group and limit key, best first."""
+    """Ready tasks of one lane, group and limit key, best first.
 
-    __slots__ = ("group", "lane", "limit_key", "places")
+    `head` is the first of its places: to ask a sorted list costs 0.3 us, and each claim asks often.
+    """
+
+    __slots__ = ("group", "head", "lane", "limit_key", "places")
 
     def __init__(self, lane: str, group: str | None, limit_key: str | None) -> None:
         self.lane = lane
         self.group = group
         self.limit_key = limit_key
         self.places: SortedList[Place] = SortedList()
+        self.head: Place | None = None
+
+    def add(self, place: Place) -> bool:
+        """Take a task in; whether it is the first now."""
+        self.places.add(place)
+        first = self.head is None or place < self.head
+        if first:
+            self.head = place
+        return first
+
+    def add_many(self, places: Iterable[Place]) -> None:
+        """Take several tasks in: one sort instead of many insertions."""
+        self.places.update(places)
+        self.head = self.places[0]
+
+    def remove(self, place: Place) -> None:
+        """Take a task out."""
+        self.places.remove(place)
+        if place == self.head:
+            self.head = self.places[0] if self.places else None
+
+    def pop(self) -> int:
+        """Take the first out; its number."""
+        _, number = self.places.pop(0)
+        self.head = self.places[0] if self.places else None
+        return number
 
 
 class Sharer:
@@ -76,7 +105,7 @@ class Turns:
             sharer.tag = max(sharer.tag, self._now)
         self._heads.offer(sharer)
 
-    def next(self, is_open: IsOpen) -> Line | None:
+    def next(self, is_open: IsOpen | None) -> Line | None:
         """The line whose turn it is. One that is not open must `stand` again when it is."""
         self._is_open = is_open
         try:
@@ -92,17 +121,15 @@ class Turns:
         sharer.tag += 1.0 / self._weight(group)
 
     def _place_of_line(self, line: Line) -> Place | None:
-        if not line.places:
-            return None
         if self._is_open is not None and not self._is_open(line.lane, line.limit_key):
             return None
-        return line.places[0]
+        return line.head
 
     def _place_of_sharer(self, sharer: Sharer) -> Place | None:
         line = sharer.head = sharer.lines.best()
-        if line is None:
+        if line is None or line.head is None:
             return None
-        key, number = line.places[0]
+        key, number = line.head
         return key + self._points * sharer.tag, number
 
     def _new_sharer(self, group: str | None) -> Sharer:

@@ -5,7 +5,7 @@ Ids are strings, durations seconds, times aware datetimes in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -226,7 +226,7 @@ class Plan(msgspec.Struct, frozen=True):
     agent_type; it cannot be under `lower_bound_seconds`, max(critical path, total work / workers).
     """
 
-    batches: tuple[tuple[str, ...], ...]
+    batches: Sequence[tuple[str, ...]]
     max_parallelism: int
     critical_path: tuple[str, ...]
     critical_path_seconds: float

@@ -32,7 +32,8 @@ class Changing(Asks):
         """Re-open a failed or cancelled task with fresh attempts.
 
         With `cascade` also the tasks that fell with it. Returns what was re-opened, the task
-        itself first. Raises UnknownTask, IllegalTransition, PrerequisiteFailed.
+        itself first. Raises UnknownTask, IllegalTransition, PrerequisiteFailed and, if a task
+        that it waits for would wait for it, DependencyCycle.
         """
         return await self._door.ask(ask.Retry(number_of(task), bool(cascade), Reply()))
 

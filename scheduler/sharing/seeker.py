@@ -11,6 +11,7 @@ from typing import TypedDict
 import trio
 
 from actors.system import System, alone
+from actors.writer import Place
 from persistence.ownership import last_owner, owner_of
 from persistence.sqlite import SQLiteStore, open_sqlite
 from persistence.store import Durability
@@ -44,6 +45,7 @@ class OwnerOptions(TypedDict, total=False):
     wall_clock: Callable[[], float]
     random_bits: Callable[[int], int]
     timer: Callable[[], float] | None
+    place: Place
 
 
 class Seeker:

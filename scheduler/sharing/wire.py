@@ -17,6 +17,7 @@ import msgspec
 from actors import commands as c
 from actors.reply import Reply
 from scheduler.domain.errors import SchedulerError, from_dict
+from scheduler.domain.plan import Batches
 from scheduler.domain.views import Ended
 
 PROTOCOL = 1
@@ -124,7 +125,12 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True, tag="call"):
     again: bool = False
 
 
-_encoder = msgspec.json.Encoder(enc_hook=str)  # only what an error received can be of any type
+def _as_json(value: object) -> object:
+    """What an error received can be of any type."""
+    return list(value) if isinstance(value, Batches) else str(value)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_as_json)
 encode = _encoder.encode
 
 

@@ -170,7 +170,8 @@ class Mailroom:
         may_start = [
             task
             for task in holdings.tasks.values()
-            if task.status is Status.READY and is_open(task.agent_type, task.limit_key)
+            if task.status is Status.READY
+            and (is_open is None or is_open(task.agent_type, task.limit_key))
         ]
         assert holdings.queue.has_turn(None, is_open) == bool(may_start)
         assert not may_start or not len(leasing._waiting)

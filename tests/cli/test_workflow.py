@@ -139,7 +139,8 @@ def test_not_utf8_and_other_names(tmp_path: Path) -> None:
 
 def test_doubles_numbers_and_marks(tmp_path: Path) -> None:
     """A field that stands twice and a number without end are refused; a byte order mark is not."""
-    assert "'ref' stands twice" in read(tmp_path, "w.jsonl", '{"ref": "a", "ref": "b"}').message
+    twice = read(tmp_path, "w.jsonl", '{"ref": "a", "ref": "b"}')
+    assert "a key stands twice" in twice.message and twice.received == "ref"
     endless = "[[task]]\nbase_priority = " + "9" * 5_000
     assert "this is not TOML" in read(tmp_path, "w.toml", endless).message
     (tmp_path / "marked.jsonl").write_text("\ufeff" + A, "utf-8")

@@ -184,6 +184,14 @@ def test_a_number_given_twice_counts_once() -> None:
     assert execution_plan(graph, [0, 0, 1]) == execution_plan(graph)
 
 
+def test_batches_are_read_like_tuples_of_ids() -> None:
+    batches = execution_plan(graph_of([*chain(2), make_task(7)])).batches
+    as_tuple = tuple(tuple(map(ids.encode, batch)) for batch in ([0, 7], [1]))
+    assert batches == as_tuple and tuple(batches) == as_tuple and batches != as_tuple[:1]
+    assert (batches[0], batches[-1], batches[1:]) == (as_tuple[0], as_tuple[1], as_tuple[1:])
+    assert hash(batches) == hash(as_tuple) and repr(batches) == repr(as_tuple)
+
+
 def test_an_empty_plan_is_empty() -> None:
     assert execution_plan(Graph(), workers=3) == Plan(
         batches=(),

@@ -1,6 +1,8 @@
-"""The ready queue does what a list that is sorted at each question does."""
+"""The ready queue does what a list that is looked through at each question does."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -22,10 +24,13 @@ class QueueMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = ReadyQueue()
+        self.queue = self.make()
         self.naive: list[Entry] = []
         self.next = 0
         self.closed: set[str] = set()  # lanes and limit keys
+
+    def make(self) -> ReadyQueue:
+        return ReadyQueue()
 
     def new(self, line: LineName, key: float) -> int:
         self.next += 1
@@ -78,9 +83,15 @@ class QueueMachine(RuleBasedStateMachine):
         if not matching:
             assert self.queue.pop(asked, self.is_open) is None
         else:
-            best = min(matching)
-            assert self.queue.pop(asked, self.is_open) == best[1]
-            self.naive.remove(best)
+            number = self.queue.pop(asked, self.is_open)
+            (chosen,) = (entry for entry in matching if entry[1] == number)
+            self.check_choice(asked, matching, chosen)
+            self.naive.remove(chosen)
+
+    def check_choice(
+        self, asked: Sequence[str] | None, matching: Sequence[Entry], chosen: Entry
+    ) -> None:
+        assert chosen == min(matching)
 
     @invariant()
     def both_hold_the_same(self) -> None:
@@ -93,8 +104,80 @@ class QueueMachine(RuleBasedStateMachine):
         assert 0 not in self.queue
 
 
+WEIGHTS: dict[str | None, float] = {"a": 2.0, "b": 0.5}
+POINTS = 2.0
+
+Tag = tuple[float, float]  # not below, not above: in starts
+
+
+class Shares:
+    """What one kind of workers owes to each group.
+
+    A group that comes back has not saved up. But the queue notices only when it looks for the
+    group that this one is away: until then its old tag may hold.
+    """
+
+    def __init__(self) -> None:
+        self.tags: dict[str | None, Tag] = {}
+        self.away: set[str | None] = set()
+        self.now: Tag = (0.0, 0.0)
+
+    def see(self, there: set[str | None], present: set[str | None]) -> None:
+        """These groups have something, and these something that may start."""
+        for group in there - self.tags.keys():
+            self.tags[group] = self.now
+        for group in present:
+            if group in self.away:
+                low, high = self.tags[group]
+                self.tags[group] = (low, max(high, self.now[1]))
+        self.away = self.tags.keys() - present
+
+    def started(self, group: str | None) -> None:
+        low, high = self.tags[group]
+        self.now = (max(low, self.now[0]), max(high, self.now[1]))
+        start = 1.0 / WEIGHTS.get(group, 1.0)
+        self.tags[group] = (low + start, high + start)
+
+
+class FairQueueMachine(QueueMachine):
+    """With points, each start ahead of the others takes some off a group's tasks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shares: dict[tuple[str, ...] | None, Shares] = {}
+
+    def make(self) -> ReadyQueue:
+        return ReadyQueue(POINTS, lambda group: WEIGHTS.get(group, 1.0))
+
+    def check_choice(
+        self, asked: Sequence[str] | None, matching: Sequence[Entry], chosen: Entry
+    ) -> None:
+        workers = None if asked is None else tuple(asked)
+        if workers not in self.shares:
+            self.shares[workers] = Shares()
+            self.all_groups_are_seen()
+        shares = self.shares[workers]
+        group = chosen[2][1]
+        mine = chosen[0] + POINTS * shares.tags[group][0]
+        for entry in matching:
+            if entry[2][1] == group:
+                assert chosen[:2] <= entry[:2]
+            else:
+                assert mine <= entry[0] + POINTS * shares.tags[entry[2][1]][1] + 1e-9
+        shares.started(group)
+
+    @invariant()
+    def all_groups_are_seen(self) -> None:
+        for asked, shares in self.shares.items():
+            lines = {line for _, _, line in self.naive if asked is None or line[0] in asked}
+            present = {line[1] for line in lines if self.is_open(line[0], line[2])}
+            shares.see({line[1] for line in lines}, present)
+
+
 QueueMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestQueueMachine = QueueMachine.TestCase
+FairQueueMachine.TestCase.settings = QueueMachine.TestCase.settings
+TestFairQueueMachine = FairQueueMachine.TestCase
 
 
 def test_kinds_of_workers_that_are_gone_are_forgotten() -> None:

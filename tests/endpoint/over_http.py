@@ -17,6 +17,7 @@ from scheduler.endpoint.http.addresses import Place, listen, read_place
 from scheduler.endpoint.http.refusals import Rules
 from scheduler.endpoint.http.serving import serve_http
 from scheduler.endpoint.http.tokens import TokenFile
+from scheduler.endpoint.server import repeat_no_method
 
 HEAD_2025 = {"MCP-Protocol-Version": "2025-11-25"}
 HEAD_2026 = {"MCP-Protocol-Version": "2026-07-28"}
@@ -51,7 +52,9 @@ def server_of(waiting: Waiting, text: str = "done") -> Server[dict[str, Any]]:
             await waiting.call()
         return types.CallToolResult(content=[types.TextContent(text=text)])
 
-    return Server("test", on_call_tool=call)
+    server: Server[dict[str, Any]] = Server("test", on_call_tool=call)
+    server.middleware.append(repeat_no_method)  # as the endpoint has it
+    return server
 
 
 class Answer:

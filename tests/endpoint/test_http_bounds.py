@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from scheduler.endpoint.http import application, connection, connections
+from scheduler.endpoint.http import connection, connections
 from tests.endpoint.over_http import (
     INITIALIZE,
     PATIENCE,
@@ -37,22 +37,6 @@ async def test_a_large_body_is_refused_and_the_client_hears_it(
         assert (await served.ask(served.request(INITIALIZE))).status == 200
 
 
-async def test_a_large_body_in_chunks_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its length is not told beforehand."""
-    monkeypatch.setattr(application, "DRAIN_TIME", 0.05)
-    async with serving(tmp_path) as served:
-        with trio.fail_after(PATIENCE):
-            stream = await served.connect()
-            await stream.send_all(
-                served.request(without=("Content-Length",), Transfer_Encoding="chunked")
-            )
-            for _ in range(5):
-                await stream.send_all(b"100000\r\n" + b" " * 0x100000 + b"\r\n")
-            assert (await hear(stream)).status == 413
-
-
 async def test_a_body_whose_end_never_comes_is_not_looked_at(tmp_path: Path) -> None:
     """Though what has come may be a whole call."""
     waiting = Waiting()
@@ -64,31 +48,6 @@ async def test_a_body_whose_end_never_comes_is_not_looked_at(tmp_path: Path) -> 
         await stream.aclose()
         await served.open_session()
         assert not waiting.begun.is_set()
-
-
-async def test_a_slow_body_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client is told so, and its connection is closed."""
-    monkeypatch.setattr(application, "BODY_TIME", 0.05)
-    monkeypatch.setattr(application, "DRAIN_TIME", 0.05)
-    async with serving(tmp_path) as served:
-        with trio.fail_after(PATIENCE):
-            stream = await served.connect()
-            await stream.send_all(served.request(Content_Length="10"))
-            assert (await hear(stream)).status == 408
-            assert await stream.receive_some() == b""
-
-
-async def test_a_silent_connection_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that sends nothing, or never ends the head of its request."""
-    monkeypatch.setattr(connection, "HEAD_TIME", 0.05)
-    async with serving(tmp_path) as served:
-        for beginning in (b"", b"POST /mcp HTTP/1.1\r\nHost: "):
-            with trio.fail_after(PATIENCE):
-                stream = await served.connect()
-                await stream.send_all(beginning)
-                assert await stream.receive_some() == b""
 
 
 async def test_too_many_connections_are_closed(

@@ -40,13 +40,6 @@ async def test_http_2_is_not_spoken(tmp_path: Path, before: str) -> None:
         assert told[told.rindex(b"HTTP/1.1 ") :].startswith(b"HTTP/1.1 505 ")
 
 
-@pytest.mark.parametrize("version", ["0.9", "1.2", "2.0", "3.0"])
-async def test_no_other_version_of_http_is_served(tmp_path: Path, version: str) -> None:
-    """Though it looks like one of those that are."""
-    async with serving(tmp_path) as served:
-        assert (await served.ask(served.request(INITIALIZE, version=version))).status == 505
-
-
 @pytest.mark.parametrize("protocol", ["h2c", "websocket", "h2c, websocket", "TLS/1.0"])
 async def test_no_other_protocol_is_switched_to(tmp_path: Path, protocol: str) -> None:
     """The request is answered as one without the wish: refused without a token, or else served."""

@@ -79,7 +79,7 @@ async def test_a_failing_look_up_gives_back_what_it_carried() -> None:
 async def test_a_prerequisite_that_had_ended_stays_met_over_a_restart(tmp_path: Path) -> None:
     """Also when it was re-opened since: what started after its end goes on."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         first = await scheduler.enqueue("first")
         running = await scheduler.enqueue("running", run_after=[first])
         ready = await scheduler.enqueue("ready", run_after=[first])
@@ -87,7 +87,7 @@ async def test_a_prerequisite_that_had_ended_stays_met_over_a_restart(tmp_path: 
         (claim,) = await scheduler.claim("w")
         assert claim.task.id == running.id
         await scheduler.retry(first)
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         assert (await scheduler.get(ready)).status is Status.READY
         await scheduler.complete((await scheduler.claim("w", limit=2))[1])
         await scheduler.complete(claim)
@@ -96,7 +96,7 @@ async def test_a_prerequisite_that_had_ended_stays_met_over_a_restart(tmp_path: 
 async def test_a_retry_is_not_overtaken_by_pruning(tmp_path: Path) -> None:
     """A task that is re-opened while it is due to be forgotten stays."""
     async with open_scheduler(
-        tmp_path / "tasks.db", wall_clock=virtual_wall, retention=1.0
+        tmp_path / "tasks.db", timer=None, wall_clock=virtual_wall, retention=1.0
     ) as scheduler:
         task = await failed_task(scheduler)
         await trio.sleep(59.9)
@@ -108,7 +108,7 @@ async def test_a_retry_is_not_overtaken_by_pruning(tmp_path: Path) -> None:
 async def test_a_retry_counts_what_was_forgotten_as_met(tmp_path: Path) -> None:
     """Its prerequisite completed long ago."""
     async with open_scheduler(
-        tmp_path / "tasks.db", wall_clock=virtual_wall, retention=86_400
+        tmp_path / "tasks.db", timer=None, wall_clock=virtual_wall, retention=86_400
     ) as scheduler:
         done = await scheduler.enqueue("done")
         await scheduler.complete((await scheduler.claim("w"))[0])
@@ -143,7 +143,7 @@ async def test_the_feed_ends_with_the_scheduler() -> None:
 async def test_a_read_that_ends_in_vain_misses_nothing(tmp_path: Path) -> None:
     """What is recorded but not saved when it ends comes with the next read."""
     async with open_scheduler(
-        tmp_path / "tasks.db", durability="accepted", wall_clock=virtual_wall
+        tmp_path / "tasks.db", durability="accepted", timer=None, wall_clock=virtual_wall
     ) as scheduler:
         ends: list[int] = []
 

@@ -22,6 +22,7 @@ from scheduler import (
     TooLarge,
     UnknownPrerequisite,
     UnknownTask,
+    testing,
 )
 
 
@@ -260,3 +261,95 @@ async def test_times_in_texts_end_in_z(scheduler: Scheduler) -> None:
     texts += [lost.value.message, (await scheduler.explain(task)).reason]
     for text in texts:
         assert re.search(r" \d{4}-\d\d-\d\dT[\d:.]+Z$", text), text
+
+
+async def test_a_blocked_task_waits_again_for_what_is_reopened(scheduler: Scheduler) -> None:
+    """Blocked before or since: the record shows the same edge, and no circle may come about."""
+    first, other = await scheduler.enqueue("first"), await scheduler.enqueue("other")
+    before = await scheduler.enqueue("before", prerequisites=[other], run_after=[first])
+    since = await scheduler.enqueue("since", run_after=[first])
+    await scheduler.cancel(first)
+    await scheduler.retry(first)
+    assert (await scheduler.get(since)).status is Status.READY
+    await scheduler.add_prerequisites(since, [other])
+    for task in (before, since):
+        assert {one.id for one in (await scheduler.explain(task)).blocked_by} == {
+            first.id,
+            other.id,
+        }
+        with pytest.raises(DependencyCycle):
+            await scheduler.add_prerequisites(first, run_after=[task])
+
+
+async def test_a_task_that_stays_open_does_not_wait_again(scheduler: Scheduler) -> None:
+    """What was met stays met as long as nothing else blocks the task."""
+    first, done = await scheduler.enqueue("first"), await scheduler.enqueue("done")
+    task = await scheduler.enqueue("task", run_after=[first])
+    await scheduler.cancel(first)
+    await scheduler.cancel(done)
+    await scheduler.retry(first)
+    assert (await scheduler.add_prerequisites(task, run_after=[done])).status is Status.READY
+
+
+async def test_a_retry_that_would_close_a_circle_is_refused(scheduler: Scheduler) -> None:
+    """It changes nothing, and can be had as soon as the circle is open."""
+    one, gate = await scheduler.enqueue("one"), await scheduler.enqueue("gate")
+    two = await scheduler.enqueue("two", run_after=[one])
+    await scheduler.cancel(one)
+    await scheduler.cancel(two)
+    await scheduler.retry(one)
+    await scheduler.add_prerequisites(one, [gate], run_after=[two])
+    with pytest.raises(DependencyCycle):
+        await scheduler.retry(two)
+    assert (await scheduler.get(two)).status is Status.CANCELLED
+    await finish(scheduler, gate)
+    await finish(scheduler, one)
+    assert [task.status for task in await scheduler.retry(two)] == [Status.READY]
+
+
+async def test_tasks_that_fell_in_two_lives_of_their_root_may_name_each_other(
+    scheduler: Scheduler,
+) -> None:
+    """A cascade that would close a circle is refused, and the scheduler goes on."""
+    root, last = await scheduler.enqueue_many([TaskSpec("root"), TaskSpec("last")])
+    first = await scheduler.enqueue("first", prerequisites=[root, last])
+    await scheduler.cancel(root)
+    await scheduler.add_prerequisites(last, run_after=[first])
+    await scheduler.retry(root)
+    await scheduler.add_prerequisites(last, [root])
+    await scheduler.cancel(root)
+    with pytest.raises(DependencyCycle) as caught:
+        await scheduler.retry(root, cascade=True)
+    assert sorted(caught.value.path) == sorted([first.id, last.id])
+    assert (await scheduler.retry(root))[0].status is Status.READY
+
+
+async def test_a_deadline_makes_a_waiting_task_more_urgent_all_the_time(
+    scheduler: Scheduler,
+) -> None:
+    """Without any command in between, until it overtakes what was before it."""
+    soon = testing.now() + timedelta(hours=12)
+    late = await scheduler.enqueue("late", deadline=soon, estimated_duration=3_600, base_priority=2)
+    first = await scheduler.enqueue("first", base_priority=9)
+    seen: list[float] = []
+    for halved in range(8):
+        seen.append((await scheduler.get(late)).priority)
+        await trio.sleep(11 * 3_600 / 2 ** (halved + 1))
+    assert seen == sorted(set(seen)), seen
+    assert seen[-1] > (await scheduler.get(first)).priority
+    (claim,) = await scheduler.claim("w")
+    assert claim.task.id == late.id
+
+
+async def test_a_retry_opens_nothing_that_another_failure_holds_down(scheduler: Scheduler) -> None:
+    """Of what fell with a task, only what can succeed again comes back."""
+    one, two = await scheduler.enqueue("one"), await scheduler.enqueue("two")
+    both = await scheduler.enqueue("both", prerequisites=[one, two])
+    alone = await scheduler.enqueue("alone", prerequisites=[one])
+    behind = await scheduler.enqueue("behind", prerequisites=[both, alone])
+    await scheduler.cancel(one)
+    await scheduler.cancel(two)
+    opened = await scheduler.retry(one, cascade=True)
+    assert [task.id for task in opened] == [one.id, alone.id]
+    for task in (both, behind):
+        assert (await scheduler.get(task)).status is Status.CANCELLED

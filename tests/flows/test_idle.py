@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from persistence.store import Durability
 from scheduler import Idle, Lease, Scheduler, TaskSpec, open_scheduler
 from scheduler.domain.task import moment
 from tests.flows.conftest import START, virtual_wall
@@ -115,10 +116,12 @@ async def test_lanes_with_open_work_are_named(scheduler: Scheduler) -> None:
 
 
 @pytest.mark.parametrize("durability", ["synced", "accepted"])
-async def test_the_leases_of_the_queue(tmp_path: Path, durability: str) -> None:
+async def test_the_leases_of_the_queue(tmp_path: Path, durability: Durability) -> None:
     """The status names the twenty that expire soonest; a restart forgets none."""
     path = tmp_path / "q.db"
-    async with open_scheduler(path, durability=durability, wall_clock=virtual_wall) as scheduler:  # type: ignore[arg-type]
+    async with open_scheduler(
+        path, durability=durability, timer=None, wall_clock=virtual_wall
+    ) as scheduler:
         await scheduler.enqueue_many([TaskSpec(f"t{n}", agent_type="a") for n in range(25)])
         for n in range(24, -1, -1):
             await scheduler.claim(f"w{n}", lease=3_000 * (n + 1))
@@ -127,7 +130,7 @@ async def test_the_leases_of_the_queue(tmp_path: Path, durability: str) -> None:
         task = await scheduler.get(leases[0].id)
         assert leases[0].agent_type == "a"
         assert task.lease == Lease("w0", leases[0].expires_at)
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         again = (await scheduler.queue_status()).leases
         assert [lease.id for lease in again] == [lease.id for lease in leases]
         assert (await scheduler.why_idle()).reason == "all_leased"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 
@@ -14,7 +16,11 @@ from scheduler import (
     Status,
     TaskSpec,
     UnknownTask,
+    open_scheduler,
 )
+from scheduler.domain.task import moment
+
+from .conftest import virtual_wall
 
 
 async def sole_claim(scheduler: Scheduler, holder: str = "w", **options: object) -> Claim:
@@ -304,3 +310,36 @@ async def test_unknown_ids_are_refused_everywhere(scheduler: Scheduler) -> None:
     ):
         with pytest.raises(UnknownTask):
             await call()
+
+
+async def test_what_came_due_while_the_computer_slept_starts_with_the_next_call() -> None:
+    """Trio's clock stood still meanwhile: the timers that were set by it would come hours late."""
+    slept = 0.0
+
+    def wall() -> float:
+        return virtual_wall() + slept
+
+    async with open_scheduler(wall_clock=wall) as scheduler:
+        await scheduler.enqueue("morning", not_before=moment(wall() + 8 * 3_600))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(scheduler.claim, "w", wait=86_400))
+            await trio.sleep(60)
+            slept = 9 * 3_600.0
+            with trio.fail_after(1):
+                while not (await scheduler.queue_status()).counts[Status.RUNNING]:
+                    await trio.sleep(0.1)
+
+
+async def test_results_that_are_too_large_together_are_left_out(scheduler: Scheduler) -> None:
+    """A claim brings as many as fit into 256 KiB, and says that there are more."""
+    specs = [TaskSpec(f"part {n}") for n in range(3)]
+    parts = await scheduler.enqueue_many(specs)
+    whole = await scheduler.enqueue("whole", prerequisites=parts)
+    for number, claim in enumerate(await scheduler.claim("w", limit=3)):
+        await scheduler.complete(claim, "ä" * (50_000 if number else 100_000))
+    (claim,) = await scheduler.claim("w")
+    assert claim.task.id == whole.id
+    assert claim.truncated
+    assert len(claim.results) == 1
+    for task, result in claim.results.items():
+        assert (await scheduler.get(task)).result == result

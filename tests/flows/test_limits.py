@@ -133,12 +133,12 @@ class TestRate:
     async def test_a_bucket_is_as_empty_after_a_restart(self, tmp_path: Path) -> None:
         """Otherwise a program that starts again and again would pass its limit."""
         path = tmp_path / "tasks.db"
-        async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
             await scheduler.set_limit(limit_key="api", starts=1, per=100)
             await ready(scheduler, 3, limit_key="api")
             assert len(await scheduler.claim("w", limit=3)) == 1
         await trio.sleep(60)
-        async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
             assert await scheduler.claim("w", limit=3) == []
             (status,) = await scheduler.limits()
             assert status == LimitStatus(
@@ -146,6 +146,26 @@ class TestRate:
             )
             await trio.sleep(40)
             assert len(await scheduler.claim("w", limit=3)) == 1
+
+    async def test_a_bucket_that_filled_stays_full_over_restarts_of_a_set_back_clock(
+        self, tmp_path: Path
+    ) -> None:
+        """Found empty once because the clock went back, it fills as always, and only once."""
+        back = 0.0
+
+        def wall() -> float:
+            return virtual_wall() - back
+
+        path = tmp_path / "t.db"
+        async with open_scheduler(path, wall_clock=wall) as scheduler:
+            await scheduler.set_limit(agent_type="general", starts=1, per=60.0)
+            await scheduler.enqueue_many([TaskSpec("one"), TaskSpec("two")])
+            assert await scheduler.claim("w")
+        back = 3_600.0
+        async with open_scheduler(path, wall_clock=wall):
+            await trio.sleep(61)
+        async with open_scheduler(path, wall_clock=wall) as scheduler:
+            assert await scheduler.claim("w")
 
     async def test_a_new_rate_takes_over_what_was_spent(self, scheduler: Scheduler) -> None:
         """And a faster one is not held back by the debts of a slower one."""
@@ -190,12 +210,12 @@ class TestTold:
     async def test_limits_survive_a_restart_with_what_runs(self, tmp_path: Path) -> None:
         """The attempts that live are counted anew, not remembered."""
         path = tmp_path / "tasks.db"
-        async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
             await scheduler.set_limit(agent_type="general", concurrency=2)
             await scheduler.set_share("nightly", 0.25)
             await ready(scheduler, 5)
             claims = await scheduler.claim("w", limit=5)
-        async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
             assert await scheduler.limits() == [
                 LimitStatus("agent_type", "general", 2, None, None, None, None, 2),
                 LimitStatus("group", "nightly", None, None, None, None, 0.25, 0),

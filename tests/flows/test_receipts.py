@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from actors import commands as c
 from actors import messages as m
 from actors.reply import Reply
 from actors.system import System
-from scheduler import LeaseLost, Scheduler, Status, Task, TaskSpec, open_scheduler
+from scheduler import (
+    LeaseLost,
+    Scheduler,
+    Status,
+    StoreCorrupt,
+    Task,
+    TaskSpec,
+    UnknownTask,
+    open_scheduler,
+)
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.request import checked_all
 from scheduler.domain.request_ids import forgotten_before, make_request_id
@@ -33,7 +44,7 @@ def system_of(scheduler: Scheduler) -> System:
 
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[Scheduler]:
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         yield scheduler
 
 
@@ -164,3 +175,57 @@ async def test_a_receipt_is_kept_for_an_hour(tmp_path: Path) -> None:
         await ask(enqueue("c")(Reply(later)))
         made: list[Task] = await again(scheduler, enqueue("a"))
         assert made[0].id != known.id
+
+
+async def test_a_receipt_that_is_damaged_is_told_as_damage(tmp_path: Path) -> None:
+    """To whoever asks again; the scheduler goes on."""
+    path = tmp_path / "tasks.db"
+    async with opened(path) as scheduler:
+        await system_of(scheduler).ask(enqueue("a")(Reply(FIRST)))
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        shell.execute("UPDATE receipts SET receipt = '{'")
+    async with opened(path) as scheduler:
+        with pytest.raises(StoreCorrupt, match="receipt"):
+            await again(scheduler, enqueue("a"))
+        assert (await scheduler.queue_status()).total_tasks == 1
+
+
+async def test_a_claim_that_another_holds_by_now_is_not_told_again(tmp_path: Path) -> None:
+    """Its lease ran out: who asks again gets something else, and never the other's token."""
+    path = tmp_path / "tasks.db"
+
+    def claim(reply: Reply[Any]) -> c.ClaimReady:
+        return c.ClaimReady("anna", None, 1, 60.0, 0.0, reply)
+
+    async with opened(path) as scheduler:
+        await scheduler.enqueue("work")
+        await system_of(scheduler).ask(claim(Reply(FIRST)))
+        await trio.sleep(61)
+        (theirs,) = await scheduler.claim("ben")
+    async with opened(path) as scheduler:
+        assert await again(scheduler, claim) == []
+        await scheduler.complete(theirs)
+
+
+async def test_a_refusal_is_told_again_and_what_was_forgotten_is_unknown(tmp_path: Path) -> None:
+    """One that stood beside a change; the tasks of a receipt may be pruned by then."""
+    path = tmp_path / "tasks.db"
+    async with opened(path) as scheduler:
+        await scheduler.enqueue_many([TaskSpec("one"), TaskSpec("two")])
+        one, two = await scheduler.claim("w", limit=2)
+        finishes = (
+            c.Finish("complete", one.task.number, one.token),
+            c.Finish("complete", two.task.number, "no token of it"),
+        )
+        await system_of(scheduler).ask(c.Complete(finishes, Reply(FIRST)))
+        await scheduler.complete(two)
+        other = make_request_id(START, lambda bits: 2)
+        (made,) = await system_of(scheduler).ask(enqueue("to be forgotten")(Reply(other)))
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        shell.execute("DELETE FROM tasks WHERE id = ?", (made.number,))
+    async with opened(path) as scheduler:
+        ended, refused = await again(scheduler, lambda reply: c.Complete(finishes, reply))
+        assert ended.task.id == one.task.id
+        assert refused.code == "lease_lost"
+        with pytest.raises(UnknownTask):
+            await again(scheduler, enqueue("to be forgotten"), other)

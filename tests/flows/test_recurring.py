@@ -139,11 +139,11 @@ async def test_a_mistake_is_refused(
 async def test_over_a_restart(tmp_path: Path, catch_up: str, expected: list[float]) -> None:
     """What was missed in 55 minutes is made or not; the pace is kept."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await scheduler.every("15m", "sweep", name="s", catch_up=catch_up)  # type: ignore[arg-type]
         await trio.sleep(16 * MINUTE)
     await trio.sleep(55 * MINUTE)
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await scheduler.every("15m", "sweep", name="s", catch_up=catch_up)  # type: ignore[arg-type]
         await trio.sleep(20 * MINUTE)
         assert await moments(scheduler) == expected
@@ -152,11 +152,11 @@ async def test_over_a_restart(tmp_path: Path, catch_up: str, expected: list[floa
 async def test_a_quick_restart_misses_nothing(tmp_path: Path) -> None:
     """A moment within the last minute is only late."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await scheduler.every("15m", "sweep")
         await trio.sleep(QUARTER - 1)
     await trio.sleep(30)
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await trio.sleep(1)
         assert await moments(scheduler) == [15]
 
@@ -164,10 +164,10 @@ async def test_a_quick_restart_misses_nothing(tmp_path: Path) -> None:
 async def test_a_schedule_that_was_stopped_stays_stopped(tmp_path: Path) -> None:
     """Over a restart as well."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await scheduler.every("15m", "sweep", name="s")
         await scheduler.stop_schedule("s")
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await trio.sleep(3_600)
         assert await scheduler.schedules() == []
         assert await moments(scheduler) == []
@@ -178,16 +178,16 @@ async def test_a_time_zone_that_is_not_on_this_machine(
 ) -> None:
     """The file opens, a warning tells, and at the next start it goes on."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await scheduler.every("*/15 * * * *", "sweep", timezone="Europe/Berlin", catch_up="all")
     with monkeypatch.context() as patch:
         patch.setattr("scheduler.domain.timing.ZoneInfo", _no_zones)
-        async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+        async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
             await trio.sleep(QUARTER + 1)
             (schedule,) = await scheduler.schedules()
             assert schedule.next_at is None
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await trio.sleep(1)
         assert await moments(scheduler) == [15 - START / MINUTE % 15]
 
@@ -306,7 +306,9 @@ async def test_without_schedules_nothing_wakes(scheduler: Scheduler) -> None:
 async def test_accepted_tasks_are_made_at_the_same_pace(tmp_path: Path) -> None:
     """Where answers do not wait for the disk, a schedule still does."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, durability="accepted", wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(
+        path, durability="accepted", timer=None, wall_clock=virtual_wall
+    ) as scheduler:
         await scheduler.every("1m", "sweep")
         await trio.sleep(10 * MINUTE + 1)
         assert await moments(scheduler) == list(range(1, 11))

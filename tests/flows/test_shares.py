@@ -48,11 +48,11 @@ async def test_what_is_urgent_goes_first_all_the_same(scheduler: Scheduler) -> N
 async def test_weights_are_kept_in_the_file(tmp_path: Path) -> None:
     """And change what starts from the next claim on."""
     path = tmp_path / "tasks.db"
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         await enqueue(scheduler, "a", 100)
         await enqueue(scheduler, "b", 100)
         await scheduler.set_share("a", 3.0)
-    async with open_scheduler(path, wall_clock=virtual_wall) as scheduler:
+    async with open_scheduler(path, timer=None, wall_clock=virtual_wall) as scheduler:
         assert Counter(await start(scheduler, 40)) == {"a": 30, "b": 10}
         await scheduler.set_share("a", None)
         assert Counter(await start(scheduler, 20)) == {"a": 10, "b": 10}

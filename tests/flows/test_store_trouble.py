@@ -8,8 +8,15 @@ import pytest
 import trio
 
 from persistence.memory import MemoryStore
-from scheduler import LeaseLost, Status, StoreUnavailable, TaskSpec, open_scheduler
-from tests.support.stores import FailingStore, SlowStore
+from scheduler import (
+    LeaseLost,
+    Status,
+    StoreCorrupt,
+    StoreUnavailable,
+    TaskSpec,
+    open_scheduler,
+)
+from tests.support.stores import FailingStore, SlowStore, WrappedStore
 
 from .conftest import virtual_wall
 
@@ -72,6 +79,36 @@ async def test_reads_do_not_tell_what_may_still_be_lost() -> None:
             assert (await scheduler.wait([task], timeout=0))[0].base_priority == 1
             store.failing = False
         assert (await scheduler.get(task)).base_priority == 9
+
+
+async def test_who_counts_on_a_change_that_is_not_saved_can_wait_for_it() -> None:
+    """In accepted mode a task is there from its answer on, also for a wait that ends in vain."""
+    store = FailingStore(MemoryStore(), ("write", "commit"))
+    async with open_scheduler(
+        store=store, durability="accepted", wall_clock=virtual_wall
+    ) as scheduler:
+        await scheduler.enqueue("before")
+        store.failing = True
+        task = await scheduler.enqueue("work")
+        await trio.sleep(1)
+        assert [one.id for one in await scheduler.wait([task], timeout=1)] == [task.id]
+        store.failing = False
+
+
+async def test_an_end_that_is_not_saved_can_be_explained() -> None:
+    """No actor holds the task any more, and the record does not know that yet."""
+    store = FailingStore(MemoryStore(), ("write", "commit"))
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        (claim,) = await scheduler.claim("w")
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.complete, claim)
+            await trio.sleep(1)
+            explanation = await scheduler.explain(task)
+            assert explanation.reason == "running: this changes just now"
+            store.failing = False
+        assert (await scheduler.explain(task)).reason.startswith("completed at")
 
 
 async def test_a_question_that_was_in_line_when_the_store_failed_is_answered() -> None:
@@ -168,3 +205,71 @@ async def test_a_question_on_a_slow_disk_waits_for_no_commit_of_nothing() -> Non
         assert (await scheduler.list()).tasks[0].id == task.id
         assert (await scheduler.get(task)).status is Status.READY
         assert store.commits == commits > 0
+
+
+class _DamagedStore(WrappedStore):
+    """One that turns out to be damaged, when it is told to."""
+
+    damaged = False
+
+    def _pass(self, method: str) -> None:
+        if self.damaged and method == "write":
+            raise StoreCorrupt("damaged on purpose")
+
+
+async def test_damage_ends_the_scheduler_with_one_error() -> None:
+    """Though several actors are awake when it is met, and each of them ends by it."""
+    store = _DamagedStore(MemoryStore())
+
+    async def claim_when_it_is_damaged() -> None:
+        async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+            await scheduler.enqueue("work")
+            store.damaged = True
+            await scheduler.claim("w", lease=5)  # its timer wakes the prioritizer, too
+
+    with pytest.raises(StoreCorrupt, match="on purpose"):
+        await claim_when_it_is_damaged()
+
+
+async def test_a_claim_whose_caller_leaves_during_an_outage_goes_back() -> None:
+    """Nobody hears of it any more, so nobody waits for its lease to end."""
+    store = FailingStore(MemoryStore())
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        store.failing = True
+        with trio.move_on_after(3):
+            await scheduler.claim("gone", lease=3_600)
+        store.failing = False
+        (claim,) = await scheduler.claim("other", wait=60)
+        assert (claim.task.id, claim.task.attempt) == (task.id, 1)
+
+
+async def test_a_large_change_that_fails_is_written_again() -> None:
+    """It goes another way to the disk than a small one, and has the same promise."""
+    store = FailingStore(MemoryStore(), ["write", "commit"])
+    async with open_scheduler(store=store, timer=None, wall_clock=virtual_wall) as scheduler:
+        store.failing = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.pause, "builder")  # so that it is seen to be down
+            nursery.start_soon(scheduler.enqueue_many, [TaskSpec(f"{n}") for n in range(400)])
+            await trio.sleep(3)
+            assert store.inner.load().tasks == []
+            store.failing = False
+        assert len(store.inner.load().tasks) == 400
+
+
+async def test_what_needs_the_record_is_refused_while_it_cannot_be_read() -> None:
+    """A retry, and the plan of what is not open; both go on afterwards."""
+    store = FailingStore(MemoryStore(), ["tasks", "statuses"])
+    async with open_scheduler(store=store, wall_clock=virtual_wall) as scheduler:
+        task = await scheduler.enqueue("work")
+        await scheduler.cancel(task)
+        store.failing = True
+        with pytest.raises(StoreUnavailable):
+            await scheduler.retry(task)
+        with pytest.raises(StoreUnavailable):
+            await scheduler.execution_plan([task])
+        store.failing = False
+        assert (await scheduler.execution_plan([task])).batches == ()
+        (again,) = await scheduler.retry(task)
+        assert again.status is Status.READY

@@ -32,13 +32,24 @@ texts = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"
 states: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "status": statuses,
-        "finished_s": st.none() | times,
+        "finished_s": times,
         "priority": times,
         "note": texts,
         "result_json": texts,
         "cause_number": st.none() | numbers,
     }
 )
+
+
+ANY_STATUS: dict[str, Any] = {  # what a task has in one status or another
+    "ready_s": 1.0,
+    "not_before_s": 2.0,
+    "started_s": 3.0,
+    "holder": "worker",
+    "token": "t" * 32,
+    "lease_s": 4.0,
+    "lease_expires_s": 5.0,
+}
 
 
 @st.composite
@@ -51,6 +62,7 @@ def whole_tasks(draw: st.DrawFn) -> Task:
         follows=tuple(end for end, must_succeed in ends.items() if not must_succeed),
         key=draw(st.sampled_from([None, f"key {number}"])),
         group=draw(st.sampled_from([None, "a", "b"])),
+        **ANY_STATUS,
         **draw(states),
     )
 
@@ -126,6 +138,8 @@ kinds: st.SearchStrategy[LimitKind] = st.sampled_from(["agent_type", "limit_key"
 names = st.sampled_from("abc")
 schedules = st.builds(
     Schedule,
+    when=st.sampled_from(["15m", "0 9 * * MON"]),
+    timezone=st.sampled_from(["UTC", "Europe/Berlin"]),
     request=st.builds(checked, st.builds(TaskSpec, st.just("x"), payload=texts)),
     deadline_after=st.none() | times,
     anchor_s=times,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -17,6 +18,7 @@ from sqlite_utils import Database
 
 from persistence import statements as sql
 from persistence.migrations import migrations
+from persistence.opening import write_log_again
 from persistence.sqlite import SQLiteStore, open_sqlite
 from persistence.store import Durability
 from scheduler.domain.errors import StoreCorrupt, StoreNewer, StoreUnavailable
@@ -50,6 +52,35 @@ class TestOpening:
         with closing(open_sqlite(path)) as store:
             assert [task.number for task in store.load().tasks] == [1]
 
+    def test_a_log_that_was_left_behind_is_written_again(
+        self, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Every page of it, as it is, and before anything is read from it."""
+        with closing(open_sqlite(path)) as store:
+            Journal(store).insert(make_task(1, description="x" * 20_000)).commit()
+            killed = shutil.copytree(tmp_path, tmp_path / "killed") / "tasks.db"
+        log = Path(f"{killed}-wal")
+        content = log.read_bytes()
+        written: list[int] = []
+        synced: list[bytes] = []
+        pwrite, fsync = os.pwrite, os.fsync
+
+        def note_write(descriptor: int, data: bytes, offset: int) -> int:
+            written.append(offset)
+            return pwrite(descriptor, data, offset)
+
+        def note_sync(descriptor: int) -> None:
+            synced.append(log.read_bytes())
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "pwrite", note_write)
+        monkeypatch.setattr(os, "fsync", note_sync)
+        write_log_again(str(killed))
+        assert written == list(range(0, len(content), 4_096))
+        assert synced == [content] == [log.read_bytes()]
+        with closing(open_sqlite(str(killed))) as store:
+            assert [task.number for task in store.load().tasks] == [1]
+
     def test_an_unfinished_transaction_is_gone_after_closing(self, path: str) -> None:
         """Closing without a commit is a rollback."""
         with closing(open_sqlite(path)) as store:
@@ -81,13 +112,32 @@ class TestOpening:
             names = [row[1] for row in older.execute("PRAGMA table_info(tasks)")]
             task = dict.fromkeys(names) | {"id": 7, "sequence": 1, "status": "ready"}
             task |= dict.fromkeys(("revision", "base_priority", "priority", "attempt"), 1)
-            task |= dict.fromkeys(("max_attempts", "dependency_depth", "created_s"), 1)
+            task |= dict.fromkeys(("max_attempts", "dependency_depth", "created_s", "ready_s"), 1)
             task |= dict.fromkeys(("source", "agent_type", "summary", "description"), "x")
             Database(older).table("tasks").insert(task | {"estimated_duration": 60.0})
         with closing(open_sqlite(path)) as store:
             loaded = store.load()
         assert [(task.number, task.limit_key) for task in loaded.tasks] == [(7, None)]
         assert (loaded.limits, loaded.schedules) == ([], [])
+
+    def test_a_migration_that_fails_leaves_the_file_as_it_was(
+        self, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All of it or nothing; the next opening does it."""
+        apply = migrations.apply
+
+        def broken(database: Database) -> None:
+            apply(database)
+            raise sqlite3.OperationalError("broken on purpose")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(migrations, "apply", broken)
+            with pytest.raises(StoreCorrupt):
+                open_sqlite(path)
+        with closing(sqlite3.connect(path)) as shell:
+            assert shell.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+        with closing(open_sqlite(path)) as store:
+            assert store.load().tasks == []
 
     def test_location(self, tmp_path: Path) -> None:
         """A file is known by its real name, with blanks and question marks in it."""
@@ -220,7 +270,7 @@ class TestFailing:
     @pytest.mark.parametrize(
         ("damage", "message"),
         [
-            ("UPDATE tasks SET status = 'ready!'", "status that does not exist"),
+            ("UPDATE tasks SET status = 'ready!'", "holds in status what it cannot"),
             ("UPDATE tasks SET note = CAST(x'ff' AS TEXT)", "UTF-8"),
             ("DROP TABLE edges", "not those of headrace"),
         ],

@@ -8,10 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from persistence import inspection
 from persistence import statements as sql
 from persistence.inspection import Finding, inspect
+from persistence.migrations import migrations
 from persistence.sqlite import SQLiteStore, open_sqlite
 from scheduler.domain.task import Status
 from tests.support.journal import Journal, make_task
@@ -109,16 +111,25 @@ def test_damage(path: str) -> None:
     assert any("damaged" in what for what in bad(inspect(path)))
 
 
+def test_what_was_met_once_closes_no_circle(healthy: Journal) -> None:
+    """An open task does not wait, also if what it waited for was re-opened and waits for it."""
+    healthy.insert(make_task(6, READY, follows=(7,)), make_task(7, BLOCKED, follows=(6,))).commit()
+    assert bad(inspect(healthy.store.location)) == []
+
+
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
         ("DELETE FROM tasks WHERE id = 4", "1 edges belong to a task that is not there"),
         ("UPDATE tasks SET status = 'blocked' WHERE id = 5", "wait for nothing unfinished"),
-        ("UPDATE tasks SET status = 'ready' WHERE id = 3", "could start before prerequisites"),
+        (
+            "UPDATE tasks SET status = 'ready', ready_s = 1 WHERE id = 3",
+            "could start before prerequisites",
+        ),
         ("UPDATE edges SET must_succeed = 1 WHERE task = 5", "could start before prerequisites"),
-        ("UPDATE tasks SET token = NULL WHERE id = 2", "lack a holder, token or lease"),
+        ("UPDATE tasks SET token = NULL WHERE id = 2", "in status running, or beside it"),
         ("DELETE FROM tasks WHERE id = 1", "name a prerequisite that was pruned"),
-        ("INSERT INTO edges VALUES (2, 3, 1)", "wait for each other in a circle"),
+        ("INSERT INTO edges VALUES (3, 3, 1)", "wait for each other in a circle"),
         ("UPDATE counters SET value = 7 WHERE name = 'completed'", "completed 7 instead of 1"),
     ],
 )
@@ -128,3 +139,27 @@ def test_broken_invariants(healthy: Journal, path: str, damage: str, fault: str)
     with closing(sqlite3.connect(path, isolation_level=None)) as shell:
         shell.execute(damage)
     assert any(fault in what for what in bad(inspect(path))), bad(inspect(path))
+
+
+def test_surroundings_that_will_not_do(
+    healthy: Journal, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network file system, rights that lack, and a log that some reader keeps from shrinking."""
+    monkeypatch.setattr(inspection, "file_system", lambda path: "nfs4")
+    monkeypatch.setattr(inspection, "LARGE_WAL", 10)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    whats = bad(inspect(path))
+    assert "it lies on a network file system (nfs4)" in whats
+    assert sum(what.startswith("this user cannot write") for what in whats) == 2
+    assert any(what.startswith("the write-ahead log has") for what in whats)
+    healthy.store.close()
+
+
+def test_an_old_schema(path: str) -> None:
+    """It is no problem: the next opening brings it up to date."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        migrations.apply(Database(older), stop_before="limits_and_schedules")
+        older.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
+        older.execute("PRAGMA user_version = 2")
+    os.chmod(path, 0o600)
+    assert bad(inspect(path)) == ["its schema 2 is an old one"]

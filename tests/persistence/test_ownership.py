@@ -170,3 +170,14 @@ def test_an_owner_whose_lock_was_deleted_writes_nothing_more(path: str) -> None:
         old.rollback()
         with pytest.raises(StoreLocked, match="taken the database over"):
             old.prune(2**62, 2e9, 0, 10)
+
+
+def test_the_last_owner_of_a_lock_file_that_is_none(tmp_path: Path) -> None:
+    """A folder or a pipe in its place names nobody, and holds nobody up."""
+    path = str(tmp_path / "tasks.db")
+    assert last_owner(path) is None
+    os.mkdir(lock_path(path))
+    assert (last_owner(path), owner_of(path)) == (None, None)
+    os.rmdir(lock_path(path))
+    os.mkfifo(lock_path(path))
+    assert last_owner(path) is None

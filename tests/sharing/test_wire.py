@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from msgspec.structs import astuple
 
 from actors import commands as c
 from actors.reply import Reply
@@ -25,12 +26,15 @@ from scheduler import (
     TaskSpec,
 )
 from scheduler.domain.errors import from_dict
+from scheduler.domain.graph import Graph
 from scheduler.domain.limits import Limit
+from scheduler.domain.plan import execution_plan
 from scheduler.domain.priority import SOURCE_SCORES
 from scheduler.domain.recurrence import Schedule
 from scheduler.domain.request import NO_EDGES, checked_all
+from scheduler.domain.views import Plan
 from scheduler.sharing import wire
-from tests.domain.making import make_task
+from tests.domain.making import chain, make_task
 
 FIRST = TaskSpec("first \x00 \x1b[31m \u202e", payload={"big": 2**80, "f": 0.1})
 REQUESTS = checked_all([FIRST, TaskSpec("second", prerequisites=[FIRST])], SOURCE_SCORES)
@@ -137,6 +141,18 @@ def test_an_error_arrives_as_it_was(error: SchedulerError) -> None:
         assert type(arrived) is type(error)
         assert arrived.as_dict() == error.as_dict()
         assert arrived.retryable == error.retryable
+
+
+def test_a_plan_arrives_as_it_was() -> None:
+    graph = Graph()
+    graph.admit(chain(3))
+    plan = execution_plan(graph, [0, 2], workers=2)
+    answer = wire.from_owner(wire.answer(5, plan))
+    assert isinstance(answer, wire.Answer)
+    arrived = wire.value_of(answer, c.MakePlan(None, None, None, reply()))
+    assert isinstance(arrived, Plan)
+    assert astuple(arrived) == astuple(plan)
+    assert arrived.batches[0] == plan.batches[0]
 
 
 def test_shapes_change_only_with_the_protocol() -> None:

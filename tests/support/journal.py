@@ -33,6 +33,10 @@ def make_task(number: int, status: Status = Status.READY, **fields: Any) -> Task
         "traceparent": None,
         "created_s": CREATED + number,
     }
+    if status is Status.READY:
+        facts["ready_s"] = CREATED
+    if status is Status.SCHEDULED:
+        facts["not_before_s"] = CREATED + 3_600.0
     if status is Status.RUNNING:
         facts |= {"holder": "worker", "token": "t" * 32, "lease_s": 300.0, "attempt": 1}
         facts |= {"started_s": CREATED, "lease_expires_s": CREATED + 300.0}

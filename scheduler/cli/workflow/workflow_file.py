@@ -7,6 +7,7 @@ a task, and an optional `name`. What the fields mean is the business of `workflo
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from scheduler.cli.nearest import did_you_mean
 from scheduler.domain.errors import InvalidRequest
 
 FORMATS = (".jsonl", ".toml")
+_IN_TOML = re.compile(r"\(at [a-z0-9 ,]+\)$")
 TOP_LEVEL = ("name", "task")  # of a TOML file
 
 
@@ -101,6 +103,10 @@ def _json_lines(path: Path, text: str) -> Iterator[Entry]:
             fields = json.loads(
                 line, parse_constant=_refuse_constant, object_pairs_hook=_without_doubles
             )
+        except _StandsTwice as error:
+            key = str(error)[:80]
+            allowed = "each key once in an object"
+            raise wrong(place, "a key stands twice", received=key, allowed=allowed) from None
         except (ValueError, RecursionError) as error:
             raise _malformed(place, line, error) from None
         if not isinstance(fields, dict):
@@ -113,11 +119,15 @@ def _json_lines(path: Path, text: str) -> Iterator[Entry]:
         yield Entry(place, fields)
 
 
+class _StandsTwice(Exception):
+    """The key that does."""
+
+
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)[:80]!r} stands twice")
+        raise _StandsTwice(next(key for key in keys if keys.count(key) > 1))
     return fields
 
 
@@ -143,7 +153,10 @@ def _toml(path: Path, text: str) -> tuple[str, list[Entry]]:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also of a number with too many digits
-        raise wrong(path.name, f"this is not TOML: {error}") from None
+        # Its words may repeat a key; the place alone is the parser's.
+        place = _IN_TOML.search(str(error))
+        at = f" {place[0]}" if place else ""
+        raise wrong(path.name, f"this is not TOML{at}", received=str(error)[:200]) from None
     for key in document:
         if key not in TOP_LEVEL:
             raise unknown_name(path.name, "key at the top level", key, TOP_LEVEL)

@@ -26,6 +26,7 @@ HEAD_TIME = 60.0  # seconds for the head of a request, and between two requests
 WRITE_TIME = 30.0  # seconds in which a client must take what is sent
 AHEAD = 64 * 1024  # bytes that may come before their turn: of requests behind the one answered
 SOON = 5.0  # seconds for more than that to have its turn
+LARGEST_HEAD = 16 * 1024  # bytes
 CHUNK = 64 * 1024  # bytes read at a time
 
 
@@ -37,7 +38,7 @@ class Connection:
     ) -> None:
         self._stream = stream
         self._calls = TaskGroup()
-        self._wire = _Wire(h11.SERVER, max_incomplete_event_size=config.h11_max_incomplete_size)
+        self._wire = _Wire(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD)
         self._protocol = H11Protocol(
             *(app, config, context, self._calls, ConnectionState({})),
             *(False, None, None, self._hear),  # no TLS, and nobody asks for addresses
@@ -140,10 +141,22 @@ class _Wire(h11.Connection):
         if event is h11.PAUSED:
             return h11.NEED_DATA  # or hypercorn would wait here, and nobody read
         if isinstance(event, h11.Request):
-            if event.http_version not in (b"1.0", b"1.1"):
-                raise h11.RemoteProtocolError("another HTTP", error_status_hint=505)
+            _check(event)
             return _without_upgrade(event)
         return event
+
+
+def _check(request: h11.Request) -> None:
+    """What h11 lets pass. Raises RemoteProtocolError."""
+    if request.http_version not in (b"1.0", b"1.1"):
+        raise h11.RemoteProtocolError("another HTTP", error_status_hint=505)
+    names = {name for name, _ in request.headers}
+    if {b"content-length", b"transfer-encoding"} <= names:  # a proxy may believe the other one
+        raise h11.RemoteProtocolError("two ways to tell a length", error_status_hint=400)
+    # h11 looks at the size of a head that has not ended, but not of one that comes at once.
+    size = len(request.target) + sum(len(name) + len(value) for name, value in request.headers)
+    if size > LARGEST_HEAD:
+        raise h11.RemoteProtocolError("the head is too large", error_status_hint=431)
 
 
 def _without_upgrade(request: h11.Request) -> h11.Request:

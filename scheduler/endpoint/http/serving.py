@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import trio
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.shared.exceptions import MCPError
-from mcp_types import METHOD_NOT_FOUND
 
 from scheduler.endpoint.http.application import MAX_BODY, Application
 from scheduler.endpoint.http.connections import Connections
@@ -38,7 +35,6 @@ async def serve_http(
     unasked is streamed. With `streams` answers are streamed too, for a server that talks while
     it answers.
     """
-    server.middleware.append(_repeat_no_method)
     manager = StreamableHTTPSessionManager(
         server,
         json_response=not streams,
@@ -48,15 +44,3 @@ async def serve_http(
     )
     async with manager.run():
         await Connections(Application(manager.handle_request, rules)).serve(listeners, stop)
-
-
-async def _repeat_no_method(
-    ctx: ServerRequestContext[Any, Any], call_next: CallNext
-) -> HandlerResult:
-    """The SDK sends an unknown method back to whoever has called it, whatever its length."""
-    try:
-        return await call_next(ctx)
-    except MCPError as error:
-        if error.code == METHOD_NOT_FOUND:
-            raise MCPError(METHOD_NOT_FOUND, "Method not found") from None
-        raise

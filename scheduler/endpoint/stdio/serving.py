@@ -22,18 +22,21 @@ async def serve_stdio(endpoint: Endpoint) -> None:
     Calls that wait for something then are cancelled at once; the others have a moment to be
     answered. Both streams are as blocking afterwards as they were before.
     """
-    server = endpoint.server
     with diverted() as (received, sent):
-        async with (
-            trio.lowlevel.FdStream(os.dup(received)) as incoming,
-            trio.lowlevel.FdStream(os.dup(sent)) as outgoing,
-            trio.open_nursery() as nursery,
-        ):
-            output = Output(outgoing, nursery.cancel_scope)
-            await nursery.start(endpoint.watch)
-            nursery.start_soon(output.write_unsent)
-            await server.run(
-                Input(incoming, output), output, server.create_initialization_options()
-            )
-            await output.finish()
-            nursery.cancel_scope.cancel()
+        await serve_pipes(endpoint, received, sent)
+
+
+async def serve_pipes(endpoint: Endpoint, received: int, sent: int) -> None:
+    """The same for a client on two descriptors, which stay open."""
+    server = endpoint.server
+    async with (
+        trio.lowlevel.FdStream(os.dup(received)) as incoming,
+        trio.lowlevel.FdStream(os.dup(sent)) as outgoing,
+        trio.open_nursery() as nursery,
+    ):
+        output = Output(outgoing, nursery.cancel_scope)
+        await nursery.start(endpoint.watch)
+        nursery.start_soon(output.write_unsent)
+        await server.run(Input(incoming, output), output, server.create_initialization_options())
+        await output.finish()
+        nursery.cancel_scope.cancel()

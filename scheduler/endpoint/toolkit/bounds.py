@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+from scheduler.domain.encoding import stored_json
 from scheduler.shapes import Shape
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ def json_excerpt(text: str | None) -> Any:
     >>> json_excerpt('{"a":1}'), json_excerpt('"' + "x" * EXCERPT + '"')[:3]
     ({'a': 1}, '"xx')
     """
-    return json.loads(text) if text is not None and len(text) <= EXCERPT else excerpt(text)
+    return stored_json(text) if text is not None and len(text) <= EXCERPT else excerpt(text)
 
 
 def slices(items: Sequence[T], most: int = SLICE) -> Iterator[Sequence[T]]:
