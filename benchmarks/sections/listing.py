@@ -22,12 +22,13 @@ CALLS, QUICK_CALLS = 300, 40  # on each file, of which the 99th percentile is ta
 
 Side = tuple[Scheduler, tuple[str | None, ...]]  # with the cursors that the calls begin from
 
+LEASE = {"lease_s": 3600.0, "lease_expires_s": 4e9}
 # How often a status stands among a hundred tasks in a row, and what it calls for. None is blocked.
 MIX: dict[Status, tuple[int, dict[str, Any]]] = {
     Status.COMPLETED: (84, {"finished_s": 2.0}),
     Status.READY: (4, {"ready_s": 1.0}),
     Status.SCHEDULED: (2, {"not_before_s": 4e9}),
-    Status.RUNNING: (6, {"holder": "w", "token": "t", "lease_s": 3600.0, "lease_expires_s": 4e9}),
+    Status.RUNNING: (6, {"holder": "w", "token": "t", "started_s": 1.0, "attempt": 1} | LEASE),
     Status.FAILED: (3, {"finished_s": 2.0}),
     Status.CANCELLED: (1, {"finished_s": 2.0}),
 }
